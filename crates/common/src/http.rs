@@ -1,0 +1,124 @@
+//! The HTTP side that every service has: where it listens, and `/livez`, `/readyz`, `/metrics`.
+
+use std::{
+    future::ready,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::Context;
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use clap::Args;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::{health::Health, problem::Problem, telemetry};
+
+/// Where a service listens.
+#[derive(Args, Clone, Debug)]
+pub struct HttpArgs {
+    /// The address to listen on
+    #[arg(long, env = "LISTEN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
+    pub listen_host: IpAddr,
+    /// The port to listen on; 0 takes any free one
+    #[arg(long, env = "PORT")]
+    pub port: Option<u16>,
+}
+
+impl HttpArgs {
+    /// Binds the port asked for, or else `default_port`. Fails with what to do when it is taken.
+    pub async fn bind(&self, default_port: u16) -> anyhow::Result<TcpListener> {
+        let address = SocketAddr::new(self.listen_host, self.port.unwrap_or(default_port));
+        TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}; choose another port with --port or PORT"))
+    }
+}
+
+/// A service's routes once it has started. Until then every other route than the probes answers 503.
+#[derive(Clone, Default)]
+pub struct Mount {
+    routes: Arc<OnceLock<Router>>,
+}
+
+impl Mount {
+    /// Opens the service to the public. The first call counts.
+    pub fn open(&self, routes: Router) {
+        let _ = self.routes.set(routes);
+    }
+
+    async fn forward(State(mount): State<Self>, request: Request) -> Response {
+        use tower::ServiceExt;
+        match mount.routes.get() {
+            Some(routes) => routes.clone().oneshot(request).await.into_response(),
+            None => Problem::unavailable("the service is starting").into_response(),
+        }
+    }
+}
+
+/// The probes and metrics, and behind them whatever `mount` is opened with.
+///
+/// - `/livez`: 200 as long as the process answers at all.
+/// - `/readyz`: 200 when every part of `health` is well, else 503; the body names each part.
+/// - `/metrics`: Prometheus text format.
+pub fn routes(health: Health, mount: Mount) -> Router {
+    let metrics = telemetry::metrics();
+    Router::new()
+        .route("/livez", get(|| ready("live\n")))
+        .route("/readyz", get(move || ready(readiness(&health))))
+        .route(
+            "/metrics",
+            get(move || {
+                let text = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                ready(([(header::CONTENT_TYPE, text)], metrics.render()))
+            }),
+        )
+        .fallback(Mount::forward)
+        .with_state(mount)
+}
+
+fn readiness(health: &Health) -> Response {
+    let parts: Map<String, Value> = health
+        .parts()
+        .into_iter()
+        .map(|(part, state)| (part.to_owned(), state.map_or_else(Value::from, |()| "ok".into())))
+        .collect();
+    let ready = health.is_ready();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": ready, "parts": parts }))).into_response()
+}
+
+/// Serves until `shutdown`, then finishes the requests in flight.
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    axum::serve(NoDelay(listener), routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
+}
+
+/// Small answers must not wait for the acknowledgement of earlier ones (Nagle's algorithm).
+struct NoDelay(TcpListener);
+
+impl axum::serve::Listener for NoDelay {
+    type Io = tokio::net::TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, peer) = axum::serve::Listener::accept(&mut self.0).await;
+        // A connection without the option is slower, not wrong.
+        let _ = stream.set_nodelay(true);
+        (stream, peer)
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.0.local_addr()
+    }
+}

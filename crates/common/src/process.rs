@@ -1,0 +1,157 @@
+//! The body of every service's `main`: command line, logging, runtime, signals, and the time limit for draining.
+
+use std::{
+    ffi::OsString,
+    future::Future,
+    io::{Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    shutdown,
+    telemetry::{self, TelemetryArgs},
+};
+
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli<Config: Args> {
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    process: ProcessArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Args, Clone, Debug)]
+struct ProcessArgs {
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
+    /// Threads that run the service. One is the fastest while services share few cores
+    #[arg(long, env = "SERVICE_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
+    /// Seconds that draining may take after SIGTERM before what is left is dropped (and redelivered elsewhere)
+    #[arg(long, env = "GRACE_SECONDS", default_value_t = 10, value_name = "SECONDS")]
+    grace: u64,
+    /// Stop when standard input ends, as it does when the supervisor that holds it is gone
+    #[arg(long, hide = true)]
+    supervised: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ask the service of this container whether it is ready; exit code 0 means yes
+    Healthcheck {
+        /// The port it listens on
+        #[arg(long, env = "PORT")]
+        port: u16,
+    },
+}
+
+/// Runs a service as this process: parses `args` (the program's own name first), sets up logging, the runtime and
+/// signals, and hands `run` its configuration and the token that asks it to drain.
+///
+/// The exit code is 0 after a clean stop, 1 after an error (logged), 2 for a wrong command line.
+pub fn main<Config, Run, Running>(
+    name: &'static str,
+    args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    run: Run,
+) -> ExitCode
+where
+    Config: Args,
+    Run: FnOnce(Config, CancellationToken) -> Running,
+    Running: Future<Output = anyhow::Result<()>>,
+{
+    let parsed = Cli::<Config>::command().name(name).try_get_matches_from(args);
+    let cli = match parsed.and_then(|matches| Cli::<Config>::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let outcome = match cli.command {
+        Some(Command::Healthcheck { port }) => return healthcheck(port),
+        None => run_service(name, cli.config, &cli.process, run),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            error!(error = format!("{error:#}"), service = name, "the service ended with an error");
+            // The log may be filtered or not set up; a person who typed the command must see the reason.
+            eprintln!("{name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_service<Config, Run, Running>(
+    name: &'static str,
+    config: Config,
+    process: &ProcessArgs,
+    run: Run,
+) -> anyhow::Result<()>
+where
+    Run: FnOnce(Config, CancellationToken) -> Running,
+    Running: Future<Output = anyhow::Result<()>>,
+{
+    telemetry::init(&process.telemetry)?;
+    let runtime = runtime(process.threads).context("cannot start the async runtime")?;
+    runtime.block_on(async {
+        let shutdown = shutdown::listen(process.supervised).context("cannot listen for signals")?;
+        let grace = Duration::from_secs(process.grace);
+        tokio::select! {
+            outcome = run(config, shutdown.clone()) => {
+                info!(service = name, "stopped");
+                outcome
+            }
+            () = expired(&shutdown, grace) => {
+                warn!(service = name, ?grace, "draining took too long: what is unfinished will be redelivered");
+                Ok(())
+            }
+        }
+    })
+}
+
+/// One thread needs no work stealing; its runtime is smaller and wakes faster.
+fn runtime(threads: u16) -> std::io::Result<tokio::runtime::Runtime> {
+    let mut builder = if threads == 1 {
+        tokio::runtime::Builder::new_current_thread()
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.worker_threads(threads.into()).enable_all().build()
+}
+
+async fn expired(shutdown: &CancellationToken, grace: Duration) {
+    shutdown.cancelled().await;
+    // The service hands its own unfinished work back at the end of the grace period; this is the limit for that too.
+    tokio::time::sleep(grace + Duration::from_secs(1)).await;
+}
+
+/// Images have no shell and no curl, so the binary asks itself.
+fn healthcheck(port: u16) -> ExitCode {
+    match ask_ready(port) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cannot reach port {port}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ask_ready(port: u16) -> std::io::Result<bool> {
+    let limit = Duration::from_secs(2);
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.take(4096).read_to_string(&mut answer)?;
+    println!("{}", answer.rsplit("\r\n").next().unwrap_or_default());
+    Ok(answer.starts_with("HTTP/1.1 200"))
+}

@@ -1,0 +1,64 @@
+//! Logs and metrics, set up once a process.
+
+use std::io::IsTerminal;
+
+use clap::{Args, ValueEnum};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing::error;
+use tracing_subscriber::EnvFilter;
+
+/// How a service logs.
+#[derive(Args, Clone, Debug)]
+pub struct TelemetryArgs {
+    /// What to log, as tracing directives: `info`, `payment_worker=debug,info`, …
+    #[arg(long, env = "RUST_LOG", default_value = "info", value_name = "DIRECTIVES")]
+    pub log: String,
+    /// Log lines for people or for machines; by default pretty on a terminal and JSON elsewhere
+    #[arg(long, env = "LOG_FORMAT", value_enum, ignore_case = true)]
+    pub log_format: Option<LogFormat>,
+}
+
+/// The shape of a log line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line an event, in colour on a terminal unless `NO_COLOR` is set.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sends this process's events to standard output, panics included. Call once, before anything logs.
+///
+/// Fails if `args.log` is no filter, or if a subscriber is set already.
+pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&args.log).map_err(|error| {
+        anyhow::anyhow!("cannot read the log filter {:?} (--log or RUST_LOG): {error}", args.log)
+    })?;
+    let terminal = std::io::stdout().is_terminal();
+    let format =
+        args.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let outcome = match format {
+        LogFormat::Pretty => builder.with_ansi(colour_is_wanted()).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    outcome.map_err(|error| anyhow::anyhow!("cannot set up logging: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| error!(%panic, "a task panicked")));
+    Ok(())
+}
+
+/// Whether standard output wants colour: a terminal does, unless `NO_COLOR` is set, and `CLICOLOR_FORCE` insists.
+pub fn colour_is_wanted() -> bool {
+    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+}
+
+/// Collects this process's metrics; the handle renders them for `/metrics`.
+///
+/// When a recorder is installed already (several services in one test process), the handle renders an empty page.
+pub fn metrics() -> PrometheusHandle {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let handle = recorder.handle();
+    // The first recorder of a process wins.
+    let _ = metrics::set_global_recorder(recorder);
+    handle
+}

@@ -1,0 +1,1 @@
+//! The seven Redis patterns done properly, free of any domain.

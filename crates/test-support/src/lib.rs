@@ -1,0 +1,1 @@
+//! What Orderly's tests share: a fault proxy, eventually(), and the whole system in a box.

@@ -1,0 +1,1 @@
+//! The HTTP edge and query side of Orderly.

@@ -1,0 +1,1 @@
+//! Announces every order event on a pub/sub channel.

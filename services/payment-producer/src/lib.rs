@@ -1,0 +1,1 @@
+//! Turns placed orders into payment requests.

@@ -1,0 +1,1 @@
+//! Charges every payment request exactly once.
