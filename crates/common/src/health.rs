@@ -18,15 +18,8 @@ pub struct Health {
 impl Health {
     /// Adds a part, or replaces the one of that name. `check` must be quick: it is called on every probe, and
     /// answers with the reason when the part is not well.
-    pub fn add(
-        &self,
-        part: &'static str,
-        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
-    ) {
-        self.parts
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .insert(part, Box::new(check));
+    pub fn add(&self, part: &'static str, check: impl Fn() -> Result<(), String> + Send + Sync + 'static) {
+        self.parts.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(part, Box::new(check));
     }
 
     /// Each part by name, with the reason if it is not well.

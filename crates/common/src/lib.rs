@@ -1,8 +1,26 @@
-//! What services share: messages, names, money, configuration, telemetry, health, shutdown.
+//! What Orderly's services share, and nothing that only one of them needs.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`messages`] | the only types that travel between services |
+//! | [`names`] | every stream, channel, group and key |
+//! | [`partition`] | which partition an order belongs to |
+//! | [`money`] | amounts without floats |
+//! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
+//! | [`service`] | the bootstrap of every service on Redis |
+//! | [`http`], [`health`], [`problem`] | probes, readiness, errors over HTTP |
+//! | [`heartbeat`] | how each instance shows itself in Redis |
+//! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
 
 pub mod health;
+pub mod heartbeat;
 pub mod http;
+pub mod messages;
+pub mod money;
+pub mod names;
+pub mod partition;
 pub mod problem;
 pub mod process;
+pub mod service;
 pub mod shutdown;
 pub mod telemetry;

@@ -35,8 +35,7 @@ pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
         anyhow::anyhow!("cannot read the log filter {:?} (--log or RUST_LOG): {error}", args.log)
     })?;
     let terminal = std::io::stdout().is_terminal();
-    let format =
-        args.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
+    let format = args.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let outcome = match format {
         LogFormat::Pretty => builder.with_ansi(colour_is_wanted()).try_init(),

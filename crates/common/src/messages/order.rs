@@ -1,0 +1,108 @@
+use redis_kit::stream::Message;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::PaymentId;
+use crate::money::Money;
+
+/// An order's id: random (version 4), because whoever knows a guest's order id may see the order.
+pub type OrderId = Uuid;
+
+/// The journal `orders-stream`: what happened to orders, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum OrderEvent {
+    /// The gateway accepted an order.
+    #[serde(rename = "order.placed")]
+    Placed {
+        /// The order.
+        order_id: OrderId,
+        /// Who ordered.
+        customer_id: String,
+        /// What was ordered, at the prices that hold for this order.
+        items: Vec<LineItem>,
+        /// The sum of all items.
+        total: Money,
+    },
+    /// The provider charged for an order.
+    #[serde(rename = "order.paid")]
+    Paid {
+        /// The order.
+        order_id: OrderId,
+        /// Who ordered.
+        customer_id: String,
+        /// Its payment.
+        payment_id: PaymentId,
+        /// What was charged.
+        amount: Money,
+        /// The provider's id of the charge.
+        charge_id: String,
+        /// Which attempt succeeded, from 1.
+        attempt: u32,
+    },
+    /// The provider refused to charge for an order. Final.
+    #[serde(rename = "order.payment_declined")]
+    PaymentDeclined {
+        /// The order.
+        order_id: OrderId,
+        /// Who ordered.
+        customer_id: String,
+        /// Its payment.
+        payment_id: PaymentId,
+        /// What was to be charged.
+        amount: Money,
+        /// The provider's code, such as `insufficient_funds`.
+        reason: String,
+    },
+    /// The payment cannot go on without a person.
+    #[serde(rename = "order.payment_parked")]
+    PaymentParked {
+        /// The order.
+        order_id: OrderId,
+        /// Who ordered.
+        customer_id: String,
+        /// Its payment.
+        payment_id: PaymentId,
+        /// What was to be charged.
+        amount: Money,
+        /// What stands in the way.
+        reason: String,
+    },
+}
+
+/// One line of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineItem {
+    /// The product.
+    pub sku: String,
+    /// How many.
+    pub quantity: u32,
+    /// What one costs.
+    pub unit_price: Money,
+}
+
+impl OrderEvent {
+    /// The order that this happened to.
+    pub fn order_id(&self) -> OrderId {
+        match self {
+            Self::Placed { order_id, .. }
+            | Self::Paid { order_id, .. }
+            | Self::PaymentDeclined { order_id, .. }
+            | Self::PaymentParked { order_id, .. } => *order_id,
+        }
+    }
+}
+
+impl Message for OrderEvent {
+    const TYPES: &'static [&'static str] =
+        &["order.placed", "order.paid", "order.payment_declined", "order.payment_parked"];
+
+    fn message_type(&self) -> &'static str {
+        match self {
+            Self::Placed { .. } => "order.placed",
+            Self::Paid { .. } => "order.paid",
+            Self::PaymentDeclined { .. } => "order.payment_declined",
+            Self::PaymentParked { .. } => "order.payment_parked",
+        }
+    }
+}

@@ -1,0 +1,75 @@
+use std::{fmt, str::FromStr};
+
+use redis_kit::stream::Message;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::OrderId;
+use crate::money::Money;
+
+/// A payment's id, and on every attempt the idempotency key by which the provider knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PaymentId(Uuid);
+
+impl PaymentId {
+    /// The one payment of an order. Derived from it (UUID version 5, with the order as the namespace), so that however
+    /// often a payment is asked for, it is the same.
+    pub fn of(order_id: OrderId) -> Self {
+        Self(Uuid::new_v5(&order_id, b"payment"))
+    }
+}
+
+impl fmt::Display for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for PaymentId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// The work on `payments-stream`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum PaymentTask {
+    /// Charge for an order.
+    #[serde(rename = "payment.requested")]
+    Requested {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The order it is for.
+        order_id: OrderId,
+        /// Who ordered.
+        customer_id: String,
+        /// What to charge.
+        amount: Money,
+    },
+}
+
+impl Message for PaymentTask {
+    const TYPES: &'static [&'static str] = &["payment.requested"];
+
+    fn message_type(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "payment.requested",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_has_one_payment_however_often_it_is_asked_for() {
+        let (order, other) = (Uuid::new_v4(), Uuid::new_v4());
+        assert_eq!(PaymentId::of(order), PaymentId::of(order));
+        assert_ne!(PaymentId::of(order), PaymentId::of(other));
+    }
+}

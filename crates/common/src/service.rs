@@ -1,0 +1,187 @@
+//! The bootstrap of every service that works on Redis: one way to connect, to agree on partitions, to be probed, and to
+//! be seen.
+
+use std::{net::SocketAddr, process::id as process_id, time::Duration};
+
+use anyhow::Context;
+use clap::Args;
+use redis_kit::{
+    Connection, Redis,
+    stream::{Handler, Worker, WorkerOptions},
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::{
+    health::Health,
+    heartbeat,
+    http::{self, HttpArgs, Mount},
+    names::Names,
+    partition::{Partitions, PartitionsError},
+};
+
+/// What every service that works on Redis is told.
+#[derive(Args, Clone, Debug)]
+pub struct ServiceArgs {
+    /// The durable Redis: redis://[user:password@]host:port[/db], or rediss:// for TLS
+    #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]
+    pub redis_url: String,
+    /// What every name in Redis begins with, so that installations can share one server
+    #[arg(
+        long,
+        env = "ORDERLY_KEY_PREFIX",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PREFIX"
+    )]
+    pub key_prefix: String,
+    /// How many partitions orders are spread over; fixed once there is data
+    #[arg(long, env = "ORDERLY_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub partitions: u16,
+    /// The name of this instance among those of its service; by default a random one
+    #[arg(long, env = "ORDERLY_INSTANCE", value_name = "NAME")]
+    pub instance: Option<String>,
+    #[command(flatten)]
+    /// Where it listens
+    pub http: HttpArgs,
+}
+
+/// How a service's consumers read; flags that every consuming service has.
+#[derive(Args, Clone, Debug)]
+pub struct ConsumerArgs {
+    /// Seconds that an entry may be pending without a result before another consumer takes it over
+    #[arg(long, env = "CLAIM_IDLE_SECONDS", default_value_t = 15.0, value_name = "SECONDS", value_parser = seconds)]
+    pub claim_idle: f64,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    if (0.1..=86_400.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 86400 seconds".into()) }
+}
+
+impl ConsumerArgs {
+    /// The worker's options, to be refined by the service.
+    pub fn options(&self) -> WorkerOptions {
+        WorkerOptions { claim_idle: Duration::from_secs_f64(self.claim_idle), ..WorkerOptions::default() }
+    }
+}
+
+/// A service that listens, has reached Redis and agreed with it on the partitions. It is ready once
+/// [`Service::ready`] was called and every part of its [`Health`] is well.
+pub struct Service {
+    /// Where Redis is.
+    pub redis: Redis,
+    /// A shared connection for commands that answer at once.
+    pub commands: Connection,
+    /// Every name in Redis.
+    pub names: Names,
+    /// The partitions of the data.
+    pub partitions: Partitions,
+    /// The name by which consumer groups know this process: new for every process that ever runs.
+    pub consumer: String,
+    /// The parts that must be well.
+    pub health: Health,
+    name: &'static str,
+    instance: String,
+    address: SocketAddr,
+    mount: Mount,
+    server: JoinHandle<std::io::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+impl Service {
+    /// Listens for probes at once, then waits for Redis, for as long as it takes.
+    ///
+    /// Fails if the port is taken, the URL is none, or the data has another number of partitions. `None` if `shutdown`
+    /// came first.
+    pub async fn start(
+        name: &'static str,
+        args: &ServiceArgs,
+        default_port: u16,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Option<Self>> {
+        let listener = args.http.bind(default_port).await?;
+        let address = listener.local_addr().context("cannot tell the port")?;
+        let redis = Redis::open(&args.redis_url)?;
+        let instance =
+            args.instance.clone().unwrap_or_else(|| format!("{:08x}", Uuid::new_v4().as_fields().0));
+        let (health, mount) = (Health::default(), Mount::default());
+        let starting = http::routes(health.clone(), mount.clone());
+        let service = Self {
+            commands: redis.commands()?,
+            redis,
+            names: Names::new(&args.key_prefix),
+            partitions: Partitions::new(args.partitions),
+            consumer: format!("{name}-{instance}-{:08x}", Uuid::new_v4().as_fields().0),
+            health,
+            name,
+            instance,
+            address,
+            mount,
+            server: tokio::spawn(http::serve(listener, starting, shutdown.clone())),
+            shutdown: shutdown.clone(),
+        };
+        info!(service = name, instance = service.instance, %address, redis = service.redis.address(), "starting");
+        match shutdown.run_until_cancelled(service.reach_redis()).await {
+            Some(reached) => reached.map(|()| Some(service)),
+            None => Ok(None),
+        }
+    }
+
+    async fn reach_redis(&self) -> anyhow::Result<()> {
+        let mut warned = false;
+        loop {
+            match self.partitions.agree(&mut self.commands.clone(), &self.names).await {
+                Ok(()) => return Ok(()),
+                Err(PartitionsError::Redis(error)) if error.is_transient() => {
+                    if !std::mem::replace(&mut warned, true) {
+                        warn!(%error, redis = self.redis.address(), "cannot reach Redis yet; trying on");
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Opens the routes that the public may use.
+    pub fn open(&self, routes: axum::Router) {
+        self.mount.open(routes);
+    }
+
+    /// Joins a consumer group on `streams`, and makes the service's readiness follow the worker's.
+    pub async fn join<H: Handler>(
+        &self,
+        streams: &[String],
+        group: &str,
+        handler: H,
+        options: WorkerOptions,
+    ) -> anyhow::Result<Worker<H>> {
+        let worker = Worker::start(&self.redis, streams, group, &self.consumer, handler, options)
+            .await
+            .with_context(|| format!("cannot join the consumer group {group}"))?;
+        let status = worker.status();
+        self.health.add("worker", move || status.check());
+        Ok(worker)
+    }
+
+    /// Announces this instance in Redis, and runs `work` until it ends, which it must do soon after the shutdown.
+    pub async fn run(self, work: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let describe = heartbeat::Description {
+            service: self.name,
+            instance: self.instance,
+            process: process_id(),
+            address: self.address,
+        };
+        let (beating, beat) =
+            heartbeat::start(describe, &self.names, self.commands.clone(), self.health.clone());
+        self.health.add("redis", move || beat.check());
+        work.await;
+        beating.stop().await;
+        // The probes answer until the work is done; requests in flight are finished.
+        self.shutdown.cancel();
+        self.server.await.context("the HTTP server panicked")?.context("the HTTP server failed")
+    }
+}

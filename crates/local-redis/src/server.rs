@@ -1,0 +1,218 @@
+//! A private server: started, watched, stopped, started again.
+
+use std::fs::{self, DirBuilder};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::lock::DirectoryLock;
+use crate::probe::{Readiness, readiness};
+use crate::process::Process;
+use crate::settings::{CONFIG_FILE, Settings};
+use crate::{Error, ServerBinary};
+
+/// Between two questions whether a starting server is ready.
+const POLL: Duration = Duration::from_millis(2);
+
+/// How long one such question may take.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long a server may take to finish its files when asked to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many free ports are tried. Between finding one and using it, another process may take it; and where the system
+/// picks ports at random, a probe that comes too early may be given that very port as its own, and so take it.
+const FREE_PORTS_TRIED: u32 = 3;
+
+/// A running server of one's own, on 127.0.0.1.
+///
+/// It lives in a process group of its own, so a Ctrl-C for its owner does not reach it, and it does not outlive its
+/// owner: dropped, it is killed; and if the owner is killed, it is ended after [`Settings::linger`].
+#[derive(Debug)]
+pub struct Server {
+    // Fields are dropped from first to last: the process ends before its directory is another's, or removed.
+    process: Process,
+    lock: DirectoryLock,
+    scratch: Option<TempDir>,
+    binary: ServerBinary,
+    settings: Settings,
+    port: u16,
+}
+
+impl Server {
+    /// Starts a server and returns when it answers with all its data, which takes some ten milliseconds.
+    ///
+    /// A directory whose last owner was killed is waited for until its lingering server is gone.
+    ///
+    /// # Errors
+    /// [`Error::PortInUse`] and [`Error::DirectoryInUse`] if it cannot have what [`Settings`] name; [`Error::Died`] and
+    /// [`Error::Late`], with the end of the server's log, if it did not get ready.
+    pub async fn start(binary: &ServerBinary, settings: Settings) -> Result<Self, Error> {
+        let given = settings.directory.clone();
+        let unusable = |source| Error::Directory { path: given, source };
+        let settings = settings.with_absolute_directory().map_err(unusable)?;
+        create(&settings.directory)?;
+        let lock = DirectoryLock::take(&settings.directory, settings.ready_within).await?;
+        let (process, port) = match settings.port {
+            Some(port @ 1..) => (launch(binary, &settings, &lock, port).await?, port),
+            Some(0) | None => launch_on_free_port(binary, &settings, &lock).await?,
+        };
+        Ok(Self { process, lock, scratch: None, binary: binary.clone(), settings, port })
+    }
+
+    /// Keeps a temporary directory until after the server's end.
+    pub(crate) fn keeping(mut self, scratch: TempDir) -> Self {
+        self.scratch = Some(scratch);
+        self
+    }
+
+    /// Where clients connect to. It stays the same over a [`Server::restart`].
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The port on 127.0.0.1. It stays the same over a [`Server::restart`].
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The server's process; `None` once it is known to have ended, because the number may then be another's.
+    pub fn pid(&self) -> Option<u32> {
+        self.process.pid()
+    }
+
+    /// The data directory, as an absolute path.
+    pub fn directory(&self) -> &Path {
+        &self.settings.directory
+    }
+
+    /// The server that runs.
+    pub fn binary(&self) -> &ServerBinary {
+        &self.binary
+    }
+
+    /// Waits for the server's end, which a supervisor did not ask for. May be dropped and called again.
+    ///
+    /// # Errors
+    /// [`Error::Process`] if the system will not tell.
+    pub async fn wait(&mut self) -> Result<ExitStatus, Error> {
+        self.process.wait().await
+    }
+
+    /// How the server ended, if it has.
+    ///
+    /// # Errors
+    /// [`Error::Process`] if the system will not tell.
+    pub fn try_exited(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.process.try_wait()
+    }
+
+    /// Lets the server finish its files and end; kills it if that takes more than ten seconds. One that has ended
+    /// already stays so.
+    ///
+    /// # Errors
+    /// [`Error::Process`] if the system refuses.
+    pub async fn stop(&mut self) -> Result<ExitStatus, Error> {
+        self.process.terminate(STOP_LIMIT).await
+    }
+
+    /// Kills the server (SIGKILL) and waits for its end: a crash, for tests.
+    ///
+    /// # Errors
+    /// [`Error::Process`] if the system refuses.
+    pub async fn kill(&mut self) -> Result<ExitStatus, Error> {
+        self.process.kill().await
+    }
+
+    /// Starts the server again, on the same port and directory, after stopping it if it still runs. A durable one has
+    /// all its data again when this returns.
+    ///
+    /// # Errors
+    /// As for [`Server::start`]. The server is then down, and this may be called again.
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        self.stop().await?;
+        self.process = launch(&self.binary, &self.settings, &self.lock, self.port).await?;
+        Ok(())
+    }
+}
+
+/// For its owner's eyes only: it will hold customers' data.
+fn create(directory: &Path) -> Result<(), Error> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    created.map_err(|source| Error::Directory { path: directory.to_owned(), source })
+}
+
+async fn launch_on_free_port(
+    binary: &ServerBinary,
+    settings: &Settings,
+    lock: &DirectoryLock,
+) -> Result<(Process, u16), Error> {
+    let mut tried = 1;
+    loop {
+        let port = free_port().map_err(|source| Error::Process { action: "find a port for", source })?;
+        match launch(binary, settings, lock, port).await {
+            Ok(process) => return Ok((process, port)),
+            Err(Error::PortInUse { .. } | Error::Died { .. }) if tried < FREE_PORTS_TRIED => tried += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn launch(
+    binary: &ServerBinary,
+    settings: &Settings,
+    lock: &DirectoryLock,
+    port: u16,
+) -> Result<Process, Error> {
+    // Asked before, because a server that cannot bind is only known by its exit.
+    if !is_free(port) {
+        return Err(Error::PortInUse { port });
+    }
+    let config = settings.directory.join(CONFIG_FILE);
+    fs::write(&config, settings.config_file(port))
+        .map_err(|source| Error::Directory { path: config, source })?;
+    let share = lock.share().map_err(|source| Error::Process { action: "start", source })?;
+    let mut process = Process::spawn(binary.path(), settings, share)?;
+    until_ready(&mut process, port, settings.ready_within).await?;
+    Ok(process)
+}
+
+async fn until_ready(process: &mut Process, port: u16, limit: Duration) -> Result<(), Error> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(status) = process.try_wait()? {
+            return Err(why_it_died(process, port, status).await);
+        }
+        let reason = match readiness(port, process.pid(), PROBE_LIMIT).await {
+            Readiness::Ready => return Ok(()),
+            Readiness::Stranger => return Err(Error::PortInUse { port }),
+            Readiness::NotYet(reason) => reason,
+        };
+        if Instant::now() > deadline {
+            return Err(Error::Late { limit, reason, log: process.last_log_lines().await });
+        }
+        sleep(POLL).await;
+    }
+}
+
+async fn why_it_died(process: &mut Process, port: u16, status: ExitStatus) -> Error {
+    if is_free(port) {
+        Error::Died { status, log: process.last_log_lines().await }
+    } else {
+        // It lost its port to another process between our question and its start.
+        Error::PortInUse { port }
+    }
+}
+
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}

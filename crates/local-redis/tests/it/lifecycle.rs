@@ -1,0 +1,208 @@
+//! A server starts as asked, stops, dies, and comes back.
+
+use std::collections::{HashMap, HashSet};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+use local_redis::{Durability, Error, Log, Server, Settings, ping};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::tempdir;
+use tokio::task::JoinSet;
+
+use crate::support::{ask, binary, eventually};
+
+const SHORT: Duration = Duration::from_secs(2);
+
+#[tokio::test]
+async fn what_a_durable_server_acknowledged_is_there_after_a_crash() -> Result<()> {
+    let mut server = Server::ephemeral(Durability::Always).await?;
+    let (url, first) = (server.url(), server.pid());
+    ask::<()>(&url, ["SET", "key", "value"]).await?;
+    assert_eq!(server.kill().await?.signal(), Some(9));
+    assert_eq!(server.pid(), None);
+    assert!(ping(&url, SHORT).await.is_err());
+
+    server.restart().await?;
+    assert_eq!(server.url(), url);
+    assert_ne!(server.pid(), first);
+    assert_eq!(ask::<String>(&url, ["GET", "key"]).await?, "value");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_volatile_server_writes_nothing_and_forgets() -> Result<()> {
+    let mut server = Server::ephemeral(Durability::Volatile).await?;
+    ask::<()>(&server.url(), ["SET", "key", "value"]).await?;
+    server.restart().await?;
+    assert_eq!(ask::<u64>(&server.url(), ["EXISTS", "key"]).await?, 0);
+    assert!(!server.directory().join("appendonlydir").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_is_durable_and_private_as_configured() -> Result<()> {
+    let server = Server::ephemeral_with(|settings| {
+        settings.extra.push(("maxmemory".to_owned(), "64mb".to_owned()));
+    })
+    .await?;
+    let config: HashMap<String, String> = ask(&server.url(), ["CONFIG", "GET", "*"]).await?;
+    for (name, value) in [
+        ("appendonly", "yes"),
+        ("appendfsync", "always"),
+        ("no-appendfsync-on-rewrite", "no"),
+        ("maxmemory-policy", "noeviction"),
+        ("maxmemory", "67108864"),
+        ("save", ""),
+        ("bind", "127.0.0.1"),
+        ("protected-mode", "yes"),
+    ] {
+        assert_eq!(config[name], value, "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_is_ready_only_when_its_data_is_loaded() -> Result<()> {
+    let mut server = Server::ephemeral_with(|settings| {
+        // Microseconds a key: loading takes a tenth of a second.
+        settings.extra.push(("key-load-delay".to_owned(), "1000".to_owned()));
+    })
+    .await?;
+    ask::<()>(&server.url(), ["EVAL", "for i = 1, 100 do redis.call('SET', i, i) end", "0"]).await?;
+    ask::<()>(&server.url(), ["SET", "last", "one"]).await?;
+    server.restart().await?;
+    assert_eq!(ask::<u64>(&server.url(), ["DBSIZE"]).await?, 101);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stopped_server_ends_well_and_its_guard_goes_with_it() -> Result<()> {
+    let mut server = Server::ephemeral_with(|settings| settings.linger = Duration::from_mins(10)).await?;
+    let group = Pid::from_raw(server.pid().unwrap().cast_signed());
+    assert!(group_lives(group));
+    assert!(server.stop().await?.success());
+    assert!(server.stop().await?.success(), "stopping again changes nothing");
+    eventually("the guard to leave", async || !group_lives(group)).await
+}
+
+#[tokio::test]
+async fn a_supervisor_notices_the_death_of_its_server() -> Result<()> {
+    let mut server = Server::ephemeral(Durability::Volatile).await?;
+    assert_eq!(server.try_exited()?, None);
+    kill(Pid::from_raw(server.pid().unwrap().cast_signed()), Signal::SIGKILL)?;
+    assert_eq!(server.wait().await?.signal(), Some(9));
+    assert_eq!(server.try_exited()?.and_then(|status| status.signal()), Some(9));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_dropped_server_is_gone_and_so_is_its_directory() -> Result<()> {
+    let server = Server::ephemeral(Durability::Always).await?;
+    let (url, directory) = (server.url(), server.directory().to_owned());
+    ask::<()>(&url, ["SET", "key", "value"]).await?;
+    drop(server);
+    assert!(matches!(ping(&url, SHORT).await, Err(Error::NoAnswer { .. })));
+    assert!(!directory.exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn many_servers_run_side_by_side() -> Result<()> {
+    let mut starts = JoinSet::new();
+    for _ in 0..16 {
+        starts.spawn(Server::ephemeral(Durability::Always));
+    }
+    let servers = starts.join_all().await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let ports: HashSet<u16> = servers.iter().map(Server::port).collect();
+    assert_eq!(ports.len(), 16);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_busy_port_is_named_with_the_flag_to_choose_another() -> Result<()> {
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let port = taken.local_addr()?.port();
+    let error = Server::ephemeral_with(|settings| settings.port = Some(port)).await.unwrap_err();
+    assert!(matches!(error, Error::PortInUse { port: named } if named == port), "{error}");
+    assert!(error.to_string().contains("--redis-port"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_refused_until_its_server_is_dropped() -> Result<()> {
+    let directory = tempdir()?;
+    let binary = binary().await?;
+    let first = Server::start(&binary, Settings::new(directory.path())).await?;
+    let error = Server::start(&binary, Settings::new(directory.path())).await.unwrap_err();
+    assert!(matches!(error, Error::DirectoryInUse { .. }), "{error}");
+    drop(first);
+    Server::start(&binary, Settings::new(directory.path())).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_directory_may_have_any_name() -> Result<()> {
+    let parent = tempdir()?;
+    let directory = parent.path().join("my \"shop\"'s $data");
+    let server = Server::start(&binary().await?, Settings::new(&directory)).await?;
+    ask::<()>(&server.url(), ["SET", "key", "value"]).await?;
+    assert!(directory.join("appendonlydir").exists());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_dies_at_once_shows_the_end_of_its_log() -> Result<()> {
+    for log in [Log::InDirectory, Log::Lines(Arc::new(|_| ()))] {
+        let error = Server::ephemeral_with(|settings| {
+            settings.log = log;
+            settings.extra.push(("no-such-setting".to_owned(), "1".to_owned()));
+        })
+        .await
+        .unwrap_err();
+        assert!(matches!(&error, Error::Died { log, .. } if log.contains("no-such-setting")), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_ready_in_time_is_given_up() {
+    let error = Server::ephemeral_with(|settings| settings.ready_within = Duration::ZERO).await.unwrap_err();
+    assert!(matches!(error, Error::Late { .. }) && error.is_transient(), "{error}");
+}
+
+#[tokio::test]
+async fn the_log_goes_where_it_is_sent() -> Result<()> {
+    let heard = Arc::new(Mutex::new(String::new()));
+    let ear = Arc::clone(&heard);
+    let server = Server::ephemeral_with(|settings| {
+        settings.log = Log::Lines(Arc::new(move |line| ear.lock().unwrap().push_str(line)));
+    })
+    .await?;
+    eventually("the log to be heard", async || heard.lock().unwrap().contains("Ready to accept")).await?;
+    assert!(!server.directory().join("server.log").exists());
+
+    let server = Server::ephemeral(Durability::Volatile).await?;
+    assert!(std::fs::read_to_string(server.directory().join("server.log"))?.contains("Ready to accept"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_url_that_does_not_answer_is_told_without_its_password() -> Result<()> {
+    let server = Server::ephemeral(Durability::Volatile).await?;
+    ping(&server.url(), SHORT).await?;
+    let port = server.port();
+    drop(server);
+    let error = ping(&format!("redis://user:secret@127.0.0.1:{port}"), SHORT).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("127.0.0.1:{port}")) && !error.contains("secret"), "{error}");
+    assert!(matches!(ping("http://example.org", SHORT).await, Err(Error::BadUrl(_))));
+    Ok(())
+}
+
+/// Whether a process group has a member, the server's guard among them.
+fn group_lives(group: Pid) -> bool {
+    nix::sys::signal::killpg(group, None).is_ok()
+}

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use redis::{
+    Client, IntoConnectionInfo, ProtocolVersion, RedisError,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::{TcpSettings, socket2::TcpKeepalive},
+};
+
+use crate::Error;
+
+/// A connection that is cheap to clone, shared by all its clones, and re-established by the next command after it
+/// was lost. A command in flight when that happens fails, and is not sent again: whether it was carried out is
+/// unknown, and only its sender knows whether it may be repeated.
+pub type Connection = ConnectionManager;
+
+/// How long one attempt to connect may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// How long an answer may take. Longer than a disk's worst `fsync`, which Redis waits for under `appendfsync always`.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where Redis is, and how to connect to it: over RESP3, with `TCP_NODELAY`, with keepalive against half-open
+/// connections, and failing at once rather than queueing while Redis is away (the caller knows best how to wait).
+#[derive(Clone, Debug)]
+pub struct Redis {
+    client: Client,
+}
+
+impl Redis {
+    /// Reads a URL: `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS. Does not connect yet.
+    pub fn open(url: &str) -> Result<Self, Error> {
+        // Several TLS providers may be linked in; rustls wants to be told which one. The first caller decides.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15));
+        let info = url.into_connection_info().map_err(Error::Url)?;
+        let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+        let client = Client::open(info.set_redis_settings(settings).set_tcp_settings(tcp));
+        Ok(Self { client: client.map_err(Error::Url)? })
+    }
+
+    /// `host:port`, without the credentials that the URL may carry.
+    pub fn address(&self) -> String {
+        self.client.get_connection_info().addr().to_string()
+    }
+
+    /// A connection for commands that answer at once. It connects when first used.
+    pub fn commands(&self) -> Result<Connection, Error> {
+        Ok(self.lazy(ANSWER_LIMIT)?)
+    }
+
+    /// A connection of its own for a command that blocks up to `block`. A blocking command would hold up everything
+    /// behind it on a shared connection, and its answer must be allowed to come later than `block`.
+    pub fn blocking(&self, block: Duration) -> Result<Connection, Error> {
+        Ok(self.lazy(block + ANSWER_LIMIT)?)
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    fn lazy(&self, answer_limit: Duration) -> Result<Connection, RedisError> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_response_timeout(Some(answer_limit))
+            .set_number_of_retries(0)
+            .set_pipeline_buffer_size(1024);
+        self.client.get_connection_manager_lazy(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_is_none_says_what_one_looks_like() {
+        let error = Redis::open("localhost").unwrap_err().to_string();
+        assert!(error.contains("redis://"), "{error}");
+    }
+
+    #[test]
+    fn an_address_carries_no_credentials() {
+        let redis = Redis::open("redis://user:secret@127.0.0.1:6390/2").unwrap();
+        assert_eq!(redis.address(), "127.0.0.1:6390");
+    }
+}

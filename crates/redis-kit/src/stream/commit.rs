@@ -1,0 +1,130 @@
+use super::{Message, StreamId, encode};
+use crate::{Error, trace::TraceContext};
+
+/// What a handled entry is to change: applied by one script together with the acknowledgement, all or nothing, and only
+/// while the delivery is still this consumer's. Empty means "acknowledge, nothing to write".
+///
+/// Every key must carry the hash tag of the entry's stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Commit {
+    writes: Vec<Write>,
+}
+
+/// One step of the commit script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Write {
+    /// The name by which `commit.lua` knows the step.
+    pub(super) kind: &'static str,
+    /// The key it touches, if it touches one.
+    pub(super) key: Option<String>,
+    pub(super) args: Vec<String>,
+}
+
+impl Commit {
+    /// Acknowledges and writes nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a message to a stream.
+    pub fn append<M: Message>(
+        self,
+        stream: impl Into<String>,
+        message: &M,
+        trace: &TraceContext,
+    ) -> Result<Self, Error> {
+        let fields = encode(message, trace)?;
+        let args = fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value]);
+        Ok(self.write("append", Some(stream.into()), args))
+    }
+
+    /// Sets fields of a hash.
+    #[must_use]
+    pub fn set_fields<'a>(
+        self,
+        key: impl Into<String>,
+        fields: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> Self {
+        self.write("set", Some(key.into()), flat(fields))
+    }
+
+    /// Sets fields of a hash that exists and has not seen this event or a later one: its field `version` is before
+    /// `version`, which it then becomes. So a view only moves forward, and one that has expired is not revived.
+    #[must_use]
+    pub fn advance_fields<'a>(
+        self,
+        key: impl Into<String>,
+        version: StreamId,
+        fields: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> Self {
+        let version = ["version".to_owned(), version.to_string()];
+        self.write("advance", Some(key.into()), version.into_iter().chain(flat(fields)))
+    }
+
+    /// Publishes a message to whoever listens to the channel now.
+    #[must_use]
+    pub fn publish(self, channel: impl Into<String>, payload: impl Into<String>) -> Self {
+        self.write("publish", None, [channel.into(), payload.into()])
+    }
+
+    pub(super) fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    /// Fails if a write touches a key that no script could touch together with `stream` on a cluster.
+    pub(super) fn check_keys(&self, stream: &str) -> Result<(), Error> {
+        let tag = hash_tag(stream);
+        match self.writes.iter().filter_map(|write| write.key.as_ref()).find(|key| hash_tag(key) != tag) {
+            None => Ok(()),
+            Some(key) => Err(Error::ForeignKey { key: key.clone(), stream: stream.into() }),
+        }
+    }
+
+    fn write(
+        mut self,
+        kind: &'static str,
+        key: Option<String>,
+        args: impl IntoIterator<Item = String>,
+    ) -> Self {
+        self.writes.push(Write { kind, key, args: args.into_iter().collect() });
+        self
+    }
+}
+
+fn flat<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> impl Iterator<Item = String> {
+    fields.into_iter().flat_map(|(name, value)| [name.to_owned(), value])
+}
+
+/// The part of a key that decides its slot: what is between the first `{` and the next `}`, if that is anything, else
+/// the whole key (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>).
+fn hash_tag(key: &str) -> &str {
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
+    tag.filter(|tag| !tag.is_empty()).unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_tag_is_what_redis_takes_it_for() {
+        for (key, tag) in [
+            ("orders:{3}:x", "3"),
+            ("{a}{b}", "a"),
+            ("plain", "plain"),
+            ("empty{}tag", "empty{}tag"),
+            ("open{tag", "open{tag"),
+            ("nested{{a}}", "{a"),
+        ] {
+            assert_eq!(hash_tag(key), tag, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_of_another_slot_is_refused_by_name() {
+        let commit = Commit::new().set_fields("order:{1}:x", [("status", "paid".into())]);
+        assert!(commit.check_keys("orders-stream:{1}").is_ok());
+        let error = commit.check_keys("orders-stream:{2}").unwrap_err().to_string();
+        assert!(error.contains("order:{1}:x"), "{error}");
+    }
+}

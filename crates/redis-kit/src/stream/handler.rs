@@ -1,0 +1,77 @@
+use std::{fmt, future::Future, time::Duration};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Commit, Message, StreamId};
+use crate::trace::TraceContext;
+
+/// What is done with each entry of a stream.
+pub trait Handler: Send + Sync + 'static {
+    /// What the entries say.
+    type Message: Message;
+
+    /// Does the work outside Redis and returns what is to be written inside.
+    ///
+    /// May be called more than once for an entry (after a crash, a retry, a lost lease), so what it does outside Redis
+    /// must be idempotent. What it returns takes effect at most once.
+    fn handle(
+        &self,
+        delivery: Delivery<Self::Message>,
+    ) -> impl Future<Output = Result<Commit, Failure>> + Send;
+}
+
+/// One entry, delivered to one consumer.
+#[derive(Clone, Debug)]
+pub struct Delivery<M> {
+    /// What the entry says.
+    pub message: M,
+    /// Where it stands in its stream.
+    pub stream_id: StreamId,
+    /// Which of the worker's streams it came from, counted from 0.
+    pub partition: usize,
+    /// The id its writer gave the message.
+    pub message_id: Uuid,
+    /// When its writer wrote it.
+    pub occurred_at: Timestamp,
+    /// 1 for the first attempt; recorded failures raise it, takeovers do not.
+    pub attempt: u32,
+    /// The trace it belongs to.
+    pub trace: TraceContext,
+}
+
+/// Why an entry was not handled, and what is to become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It may succeed later: the entry stays pending and is delivered again.
+    Retry {
+        /// What failed, for logs and dead letters.
+        reason: String,
+        /// When to try again, if the handler knows better than the backoff.
+        after: Option<Duration>,
+    },
+    /// It will never succeed: the entry goes to the dead letters.
+    Reject {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Failure {
+    /// Try again after the usual backoff.
+    pub fn retry(reason: impl fmt::Display) -> Self {
+        Self::Retry { reason: reason.to_string(), after: None }
+    }
+
+    /// Never try again.
+    pub fn reject(reason: impl fmt::Display) -> Self {
+        Self::Reject { reason: reason.to_string() }
+    }
+}
+
+impl From<crate::Error> for Failure {
+    /// A transient error is worth another attempt, and so is any other: an operator may mend its cause.
+    fn from(error: crate::Error) -> Self {
+        Self::retry(error)
+    }
+}

@@ -1,0 +1,181 @@
+//! One consumer on one stream, the reading side: decides what to take, and when. A worker has a lane for each of
+//! its streams.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use super::{
+    Handler, StreamId, WorkerStatus,
+    scripts::{Claimed, RawEntry, Receipt},
+    settler::Settler,
+};
+use crate::{Backoff, Connection, Error};
+
+pub(super) struct Lane<H> {
+    partition: usize,
+    settler: Arc<Settler<H>>,
+    reader: Connection,
+    slots: Arc<Semaphore>,
+    handling: JoinSet<StreamId>,
+    /// What is being handled, with what it takes to hand it back.
+    in_hand: HashMap<StreamId, Receipt>,
+    status: WorkerStatus,
+    claim_cursor: String,
+    claim_at: Instant,
+    failures: u32,
+}
+
+impl<H: Handler> Lane<H> {
+    pub(super) fn new(
+        partition: usize,
+        settler: Settler<H>,
+        reader: Connection,
+        status: WorkerStatus,
+    ) -> Self {
+        Self {
+            partition,
+            slots: Arc::new(Semaphore::new(settler.options.concurrency)),
+            settler: Arc::new(settler),
+            reader,
+            handling: JoinSet::new(),
+            in_hand: HashMap::new(),
+            status,
+            claim_cursor: "-".into(),
+            claim_at: Instant::now(),
+            failures: 0,
+        }
+    }
+
+    pub(super) async fn run(mut self, shutdown: CancellationToken) {
+        while let Some(slots) = shutdown.run_until_cancelled(self.free_slots()).await {
+            self.forget_finished();
+            // Not raced against the shutdown: entries that came with a dropped read would be pending and unseen.
+            match self.fetch(slots.len()).await {
+                Ok(entries) => {
+                    self.failures = 0;
+                    self.status.polled(self.partition);
+                    self.dispatch(entries, slots);
+                }
+                Err(error) => self.recover(error, &shutdown).await,
+            }
+        }
+        self.drain().await;
+    }
+
+    /// Takes every slot that is free, waiting a little for the first; none means that all handlers are busy.
+    async fn free_slots(&self) -> Vec<OwnedSemaphorePermit> {
+        let first = timeout(self.settler.options.block, Arc::clone(&self.slots).acquire_owned()).await;
+        // Late, or closed, which this semaphore never is.
+        let Ok(Ok(first)) = first else { return Vec::new() };
+        let others = std::iter::from_fn(|| Arc::clone(&self.slots).try_acquire_owned().ok());
+        std::iter::once(first).chain(others).collect()
+    }
+
+    async fn fetch(&mut self, limit: usize) -> Result<Vec<RawEntry>, Error> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        if Instant::now() >= self.claim_at {
+            let claimed = self.claim(limit).await?;
+            if !claimed.is_empty() {
+                return Ok(claimed);
+            }
+            self.claim_at = Instant::now() + self.settler.options.claim_interval;
+        }
+        let Settler { member, options, .. } = &*self.settler;
+        member.read(&mut self.reader, limit, options.block).await
+    }
+
+    async fn claim(&mut self, limit: usize) -> Result<Vec<RawEntry>, Error> {
+        let Settler { member, options, .. } = &*self.settler;
+        let in_hand: Vec<StreamId> = self.in_hand.keys().copied().collect();
+        let mut redis = self.settler.redis.clone();
+        let Claimed { cursor, entries, lost } =
+            member.claim(&mut redis, options.claim_idle, limit, &self.claim_cursor, &in_hand).await?;
+        self.claim_cursor = cursor;
+        if !lost.is_empty() {
+            self.settler.metrics.lost.increment(lost.len() as u64);
+            error!(stream = member.stream, group = member.group, ids = ?lost,
+                "entries were deleted from the stream before anybody had handled them");
+        }
+        for entry in &entries {
+            debug!(stream_id = %entry.receipt.id, deliveries = entry.receipt.deliveries, "took over an entry");
+        }
+        Ok(entries)
+    }
+
+    fn dispatch(&mut self, entries: Vec<RawEntry>, slots: Vec<OwnedSemaphorePermit>) {
+        for (entry, slot) in entries.into_iter().zip(slots) {
+            let (settler, partition) = (Arc::clone(&self.settler), self.partition);
+            self.in_hand.insert(entry.receipt.id, entry.receipt);
+            self.handling.spawn(async move {
+                let id = entry.receipt.id;
+                settler.handle(partition, entry).await;
+                drop(slot);
+                id
+            });
+        }
+    }
+
+    fn forget_finished(&mut self) {
+        while let Some(finished) = self.handling.try_join_next() {
+            // Handlers' panics are caught inside; a task ends in no other way than with its id.
+            if let Ok(id) = finished {
+                self.in_hand.remove(&id);
+            }
+        }
+    }
+
+    async fn recover(&mut self, error: Error, shutdown: &CancellationToken) {
+        self.failures += 1;
+        let Settler { member, redis, .. } = &*self.settler;
+        let (stream, group) = (&member.stream, &member.group);
+        if error.is_group_missing() {
+            error!(
+                stream,
+                group,
+                "the group is gone, as after Redis lost its data; starting anew at the stream's first entry"
+            );
+            if let Err(error) = member.create_group(&mut redis.clone()).await {
+                warn!(stream, group, %error, "cannot create the group yet");
+            }
+        } else if !error.is_transient() {
+            error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
+        } else if self.failures == 1 {
+            warn!(stream, group, %error, "Redis does not answer; waiting for it");
+        }
+        shutdown.run_until_cancelled(Backoff::wait_to_reconnect(self.failures)).await;
+    }
+
+    async fn drain(mut self) {
+        let grace = self.settler.options.grace;
+        let all_done = timeout(grace, async { while self.handling.join_next().await.is_some() {} }).await;
+        if all_done.is_err() {
+            self.hand_back().await;
+        }
+        if let Err(error) = self.settler.member.leave(&mut self.settler.redis.clone()).await {
+            debug!(%error, "could not leave the group; an idle consumer stays behind");
+        }
+    }
+
+    /// Drops the handlers that are still running, and lets others take their entries at once.
+    async fn hand_back(&mut self) {
+        self.forget_finished();
+        warn!(unfinished = self.in_hand.len(), "handing back entries whose handlers did not finish in time");
+        self.handling.shutdown().await;
+        let Settler { member, redis, .. } = &*self.settler;
+        for receipt in self.in_hand.values() {
+            // Fenced: an entry whose outcome was recorded just now stays settled.
+            if let Err(error) = member.postpone(&mut redis.clone(), *receipt, Duration::ZERO, false).await {
+                debug!(%error, stream_id = %receipt.id, "could not hand the entry back; it is taken over when it is idle");
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use crate::{Error, trace::TraceContext};
+
+/// What the entries of one stream say: an enum, written as one JSON object that names its variant in `type`
+/// (`#[serde(tag = "type")]`). Unknown fields should be ignored, so that writers may be upgraded first.
+pub trait Message: Serialize + DeserializeOwned + Send + 'static {
+    /// Every type this program knows.
+    const TYPES: &'static [&'static str];
+
+    /// The type of this message, one of [`Self::TYPES`] and the same as in its JSON.
+    fn message_type(&self) -> &'static str;
+}
+
+/// The fields of a stream entry, in the order in which `XRANGE` shows them: `type`, `id` (a UUID), `occurred_at`
+/// (RFC 3339), `traceparent`, `data` (the message as JSON).
+pub type Fields = [(&'static str, String); 5];
+
+/// Writes a message as the fields of a stream entry, with a new id and the present time.
+pub fn encode<M: Message>(message: &M, trace: &TraceContext) -> Result<Fields, Error> {
+    Ok([
+        ("type", message.message_type().into()),
+        ("id", Uuid::now_v7().to_string()),
+        ("occurred_at", Timestamp::now().to_string()),
+        ("traceparent", trace.to_string()),
+        ("data", serde_json::to_string(message)?),
+    ])
+}
+
+/// A message as it was read from an entry, with what stood beside it.
+#[derive(Debug)]
+pub(super) struct Decoded<M> {
+    pub(super) message: M,
+    pub(super) message_id: Uuid,
+    pub(super) occurred_at: Timestamp,
+    pub(super) trace: TraceContext,
+}
+
+/// Why an entry cannot be given to a handler.
+#[derive(Debug, thiserror::Error)]
+pub enum Undecodable {
+    /// A field that every entry has is missing or not as it should be.
+    #[error("the field `{field}` is missing or malformed")]
+    Field {
+        /// Its name.
+        field: &'static str,
+    },
+    /// This program does not know the type; a newer one may.
+    #[error("the type {0:?} is unknown to this version")]
+    UnknownType(String),
+    /// The JSON does not fit the type.
+    #[error("`data` does not fit the type {message_type}: {source}")]
+    Data {
+        /// The type that the entry says it has.
+        message_type: String,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+}
+
+/// Field names and values as they came, unchecked: anybody may append anything to a stream.
+pub(super) type RawFields = Vec<Vec<u8>>;
+
+pub(super) fn decode<M: Message>(fields: &RawFields) -> Result<Decoded<M>, Undecodable> {
+    let message_type = text(fields, "type")?;
+    if !M::TYPES.contains(&message_type) {
+        return Err(Undecodable::UnknownType(message_type.into()));
+    }
+    let message = serde_json::from_str(text(fields, "data")?)
+        .map_err(|source| Undecodable::Data { message_type: message_type.into(), source })?;
+    Ok(Decoded {
+        message,
+        message_id: parsed(fields, "id")?,
+        occurred_at: parsed(fields, "occurred_at")?,
+        // Tracing is a help: an entry without a readable context is work all the same, and starts a trace.
+        trace: parsed(fields, "traceparent").unwrap_or_else(|_| TraceContext::root()),
+    })
+}
+
+fn text<'a>(fields: &'a RawFields, field: &'static str) -> Result<&'a str, Undecodable> {
+    let pair = fields.chunks_exact(2).find(|pair| pair[0] == field.as_bytes());
+    pair.and_then(|pair| str::from_utf8(&pair[1]).ok()).ok_or(Undecodable::Field { field })
+}
+
+fn parsed<T: std::str::FromStr>(fields: &RawFields, field: &'static str) -> Result<T, Undecodable> {
+    text(fields, field)?.parse().map_err(|_| Undecodable::Field { field })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "type")]
+    enum Greeting {
+        #[serde(rename = "greeting.hello")]
+        Hello { name: String },
+    }
+
+    impl Message for Greeting {
+        const TYPES: &'static [&'static str] = &["greeting.hello"];
+
+        fn message_type(&self) -> &'static str {
+            "greeting.hello"
+        }
+    }
+
+    fn raw(fields: &[(&str, &str)]) -> RawFields {
+        fields
+            .iter()
+            .flat_map(|(name, value)| [name.as_bytes().to_vec(), value.as_bytes().to_vec()])
+            .collect()
+    }
+
+    fn written() -> Vec<(&'static str, String)> {
+        encode(&Greeting::Hello { name: "Ada".into() }, &TraceContext::root()).unwrap().to_vec()
+    }
+
+    fn with(field: &str, value: &str) -> RawFields {
+        let fields = written();
+        let changed: Vec<_> = fields
+            .iter()
+            .map(|(name, old)| (*name, if *name == field { value } else { old.as_str() }))
+            .collect();
+        raw(&changed)
+    }
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        let decoded: Decoded<Greeting> = decode(&with("", "")).unwrap();
+        assert_eq!(decoded.message, Greeting::Hello { name: "Ada".into() });
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        let fields = with("data", r#"{"type":"greeting.hello","name":"Ada","since":"tomorrow"}"#);
+        assert!(decode::<Greeting>(&fields).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_type_is_told_from_broken_data() {
+        let error = decode::<Greeting>(&with("type", "greeting.bye")).unwrap_err();
+        assert!(matches!(error, Undecodable::UnknownType(name) if name == "greeting.bye"));
+        let error = decode::<Greeting>(&with("data", "{")).unwrap_err();
+        assert!(matches!(error, Undecodable::Data { .. }));
+    }
+
+    #[test]
+    fn a_missing_or_malformed_field_is_named() {
+        let error = decode::<Greeting>(&raw(&[("type", "greeting.hello")])).unwrap_err();
+        assert!(matches!(error, Undecodable::Field { field: "data" }));
+        let error = decode::<Greeting>(&with("id", "1")).unwrap_err();
+        assert!(matches!(error, Undecodable::Field { field: "id" }));
+    }
+
+    #[test]
+    fn a_broken_trace_context_does_not_stop_work() {
+        assert!(decode::<Greeting>(&with("traceparent", "none")).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_undecodable_and_not_a_panic() {
+        let fields = vec![b"type".to_vec(), vec![0xff, 0xfe]];
+        assert!(matches!(decode::<Greeting>(&fields), Err(Undecodable::Field { field: "type" })));
+    }
+}

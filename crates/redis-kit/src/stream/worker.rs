@@ -1,0 +1,103 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{Handler, WorkerOptions, lane::Lane, scripts::Membership, settler::Settler};
+use crate::{Error, Redis};
+
+/// One member of a consumer group: reads its streams side by side and hands each entry to a handler.
+///
+/// Starting and running are apart: once [`Worker::start`] has returned, the groups exist and nothing that is appended
+/// from then on is missed; [`Worker::run`] does the work.
+pub struct Worker<H> {
+    lanes: Vec<Lane<H>>,
+    status: WorkerStatus,
+}
+
+impl<H: Handler> Worker<H> {
+    /// Joins `group` on every one of `streams` as `consumer`, creating groups that are missing at the start of their
+    /// stream. `consumer` must be a new name for every process that ever runs, or a crash goes unseen.
+    pub async fn start(
+        redis: &Redis,
+        streams: &[String],
+        group: &str,
+        consumer: &str,
+        handler: H,
+        options: WorkerOptions,
+    ) -> Result<Self, Error> {
+        let mut commands = redis.commands()?;
+        let handler = Arc::new(handler);
+        let status = WorkerStatus::new(streams.len(), options.block);
+        let mut lanes = Vec::with_capacity(streams.len());
+        for (partition, stream) in streams.iter().enumerate() {
+            let member = Membership::new(stream, group, consumer);
+            member.create_group(&mut commands).await?;
+            let reader = redis.blocking(options.block)?;
+            let settler = Settler::new(member, commands.clone(), Arc::clone(&handler), options.clone());
+            lanes.push(Lane::new(partition, settler, reader, status.clone()));
+        }
+        Ok(Self { lanes, status })
+    }
+
+    /// Tells, while the worker runs, whether it still gets answers from Redis.
+    pub fn status(&self) -> WorkerStatus {
+        self.status.clone()
+    }
+
+    /// Works until `shutdown`, then lets handlers finish for [`WorkerOptions::grace`], hands back what they did not
+    /// finish, and leaves the group.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let mut lanes = JoinSet::new();
+        for lane in self.lanes {
+            lanes.spawn(lane.run(shutdown.clone()));
+        }
+        lanes.join_all().await;
+        info!("drained");
+    }
+}
+
+/// When each of a worker's streams was last polled with success. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct WorkerStatus {
+    started: Instant,
+    /// Milliseconds from `started` to the last answer, by partition.
+    polled: Arc<[AtomicU64]>,
+    late: Duration,
+}
+
+impl WorkerStatus {
+    fn new(partitions: usize, block: Duration) -> Self {
+        Self {
+            started: Instant::now(),
+            polled: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
+            // A read takes as long as it blocks; ten in a row without an answer are no coincidence.
+            late: block * 10,
+        }
+    }
+
+    pub(super) fn polled(&self, partition: usize) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.polled[partition].store(elapsed, Ordering::Relaxed);
+    }
+
+    /// Fails with the reason when a stream has not been polled for ten times as long as one read may block. A worker
+    /// whose slots are all busy counts as polling.
+    pub fn check(&self) -> Result<(), String> {
+        let now = self.started.elapsed();
+        for (partition, polled) in self.polled.iter().enumerate() {
+            let ago = now.saturating_sub(Duration::from_millis(polled.load(Ordering::Relaxed)));
+            if ago > self.late {
+                return Err(format!("partition {partition} has not been polled for {} s", ago.as_secs()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# Sourced by the scripts that fetch from Debian's mirrors.
+
+# retry COMMAND…: up to three times, as mirrors have bad moments.
+retry() {
+  local try
+  for try in 1 2 3; do
+    "$@" && return
+    echo "failed (try $try of 3): $*" >&2
+    sleep $((try * 2))
+  done
+  return 1
+}
+
+# Where this machine gets its Debian packages from.
+debian_mirror() {
+  local mirror
+  # shellcheck disable=SC2016 # apt fills it in
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' \
+    'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' 2>/dev/null | head -n 1) || true
+  echo "${mirror:-http://deb.debian.org/debian}"
+}

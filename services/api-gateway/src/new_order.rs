@@ -1,0 +1,135 @@
+//! What a client sends to order something, and what is acceptable.
+
+use common::{
+    messages::LineItem,
+    money::Money,
+    problem::{FieldError, Problem},
+};
+use serde::Deserialize;
+
+use crate::catalogue;
+
+const MAX_ITEMS: usize = 100;
+const MAX_QUANTITY: u32 = 1000;
+const MAX_CUSTOMER_ID: usize = 64;
+
+/// The body of `POST /orders`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewOrder {
+    customer_id: String,
+    items: Vec<NewItem>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewItem {
+    sku: String,
+    quantity: u32,
+}
+
+/// An order that can be accepted: checked, and with the prices that will hold for it.
+#[derive(Debug)]
+pub(crate) struct PricedOrder {
+    pub(crate) customer_id: String,
+    pub(crate) items: Vec<LineItem>,
+    pub(crate) total: Money,
+}
+
+impl NewOrder {
+    /// Checks every field and looks up the prices; 422 with all that is wrong.
+    pub(crate) fn priced(self) -> Result<PricedOrder, Problem> {
+        let mut errors = Errors::default();
+        if !is_customer_id(&self.customer_id) {
+            errors.add("/customer_id", format!("1 to {MAX_CUSTOMER_ID} letters, digits, '-', '_' or '.'"));
+        }
+        match self.items.len() {
+            0 => errors.add("/items", "an order needs at least one item"),
+            1..=MAX_ITEMS => {}
+            _ => errors.add("/items", format!("an order has at most {MAX_ITEMS} items")),
+        }
+        // A list that is too long is not looked at item by item.
+        let items: Vec<LineItem> = self
+            .items
+            .into_iter()
+            .take(MAX_ITEMS)
+            .enumerate()
+            .filter_map(|(index, item)| item.priced(index, &mut errors))
+            .collect();
+        let total = sum(&items, &mut errors);
+        match total {
+            Some(total) if errors.0.is_empty() => {
+                Ok(PricedOrder { customer_id: self.customer_id, items, total })
+            }
+            _ => Err(Problem::invalid(errors.0)),
+        }
+    }
+}
+
+impl NewItem {
+    fn priced(self, index: usize, errors: &mut Errors) -> Option<LineItem> {
+        if !(1..=MAX_QUANTITY).contains(&self.quantity) {
+            errors.add(format!("/items/{index}/quantity"), format!("from 1 to {MAX_QUANTITY}"));
+        }
+        let Some(product) = catalogue::find(&self.sku) else {
+            errors.add(format!("/items/{index}/sku"), "no such product");
+            return None;
+        };
+        Some(LineItem { sku: self.sku, quantity: self.quantity, unit_price: product.unit_price })
+    }
+}
+
+fn sum(items: &[LineItem], errors: &mut Errors) -> Option<Money> {
+    let mut lines = items.iter().map(|item| item.unit_price.times(item.quantity));
+    let first = lines.next()?;
+    match lines.try_fold(first, |sum, line| Ok(sum.and_then(|sum| sum.plus(&line?)))).flatten() {
+        Ok(total) => Some(total),
+        Err(error) => {
+            errors.add("/items", error.to_string());
+            None
+        }
+    }
+}
+
+/// Ids from outside are spelled with few characters, so that they are safe in keys, logs and URLs.
+fn is_customer_id(text: &str) -> bool {
+    (1..=MAX_CUSTOMER_ID).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+#[derive(Default)]
+struct Errors(Vec<FieldError>);
+
+impl Errors {
+    fn add(&mut self, pointer: impl Into<String>, detail: impl Into<String>) {
+        self.0.push(FieldError { pointer: pointer.into(), detail: detail.into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(customer_id: &str, items: &[(&str, u32)]) -> NewOrder {
+        let items = items.iter().map(|&(sku, quantity)| NewItem { sku: sku.into(), quantity }).collect();
+        NewOrder { customer_id: customer_id.into(), items }
+    }
+
+    #[test]
+    fn the_total_is_the_sum_of_prices_times_quantities() {
+        let priced = order("42", &[("BOOK-1", 2), ("PEN-1", 10)]).priced().unwrap();
+        assert_eq!(priced.total.to_string(), "61.80 EUR");
+    }
+
+    #[test]
+    fn the_largest_order_there_is_has_a_total() {
+        assert!(order("42", &[("ISLAND-1", 1000); 100]).priced().is_ok());
+    }
+
+    #[test]
+    fn customer_ids_that_could_forge_a_key_or_a_log_line_are_refused() {
+        for id in ["", "a b", "a:b", "{0}", "a\nb", "ä", &"x".repeat(65)] {
+            assert!(order(id, &[("PEN-1", 1)]).priced().is_err(), "{id:?}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What `GET /orders/{id}` shows: a hash for each order, written when it is accepted and moved forward by its events.
+
+use std::collections::HashMap;
+
+use common::{
+    messages::{LineItem, OrderEvent, OrderId, PaymentId},
+    money::Money,
+    names::Names,
+    partition::Partitions,
+    service::Service,
+};
+use jiff::Timestamp;
+use redis_kit::{
+    Connection, Error,
+    stream::{Commit, Delivery, Failure, Handler},
+};
+use serde::Serialize;
+use tracing::info;
+
+use crate::new_order::PricedOrder;
+
+/// An order as clients see it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct OrderView {
+    pub(crate) id: OrderId,
+    pub(crate) customer_id: String,
+    pub(crate) status: String,
+    pub(crate) items: Vec<LineItem>,
+    pub(crate) total: Money,
+    pub(crate) placed_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charge_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl OrderView {
+    /// An order that is being accepted now.
+    pub(crate) fn accepted(id: OrderId, order: PricedOrder) -> Self {
+        let PricedOrder { customer_id, items, total } = order;
+        Self {
+            id,
+            customer_id,
+            status: "accepted".into(),
+            items,
+            total,
+            placed_at: Timestamp::now(),
+            settled_at: None,
+            payment_id: None,
+            charge_id: None,
+            reason: None,
+        }
+    }
+
+    /// The fields of a new order's hash. `version`, the journal entry that the hash has seen, is set by the accept
+    /// script.
+    pub(crate) fn fields(&self) -> Result<[(&'static str, String); 5], Error> {
+        Ok([
+            ("customer_id", self.customer_id.clone()),
+            ("status", self.status.clone()),
+            ("items", serde_json::to_string(&self.items)?),
+            ("total", serde_json::to_string(&self.total)?),
+            ("placed_at", self.placed_at.to_string()),
+        ])
+    }
+
+    /// Reads the hash of an order; `None` if there is none, or not one that this program could have written.
+    fn read(id: OrderId, mut fields: HashMap<String, String>) -> Option<Self> {
+        Some(Self {
+            id,
+            customer_id: fields.remove("customer_id")?,
+            status: fields.remove("status")?,
+            items: serde_json::from_str(fields.get("items")?).ok()?,
+            total: serde_json::from_str(fields.get("total")?).ok()?,
+            placed_at: fields.get("placed_at")?.parse().ok()?,
+            settled_at: fields.remove("settled_at"),
+            payment_id: fields.remove("payment_id"),
+            charge_id: fields.remove("charge_id"),
+            reason: fields.remove("reason"),
+        })
+    }
+}
+
+/// Looks orders up.
+#[derive(Clone)]
+pub(crate) struct OrderViews {
+    redis: Connection,
+    names: Names,
+    partitions: Partitions,
+}
+
+impl OrderViews {
+    pub(crate) fn new(service: &Service) -> Self {
+        Self { redis: service.commands.clone(), names: service.names.clone(), partitions: service.partitions }
+    }
+
+    pub(crate) async fn find(&self, id: OrderId) -> Result<Option<OrderView>, Error> {
+        let key = self.names.order(self.partitions.of_order(id), id);
+        let fields = redis_kit::cmd("HGETALL").arg(key).query_async(&mut self.redis.clone()).await?;
+        Ok(OrderView::read(id, fields))
+    }
+}
+
+/// Moves the hash of an order forward by what happened to it.
+pub(crate) struct OrderViewProjection {
+    names: Names,
+    partitions: Partitions,
+}
+
+impl OrderViewProjection {
+    pub(crate) fn new(names: Names, partitions: Partitions) -> Self {
+        Self { names, partitions }
+    }
+
+    fn settled(
+        &self,
+        delivery: &Delivery<OrderEvent>,
+        status: &'static str,
+        payment_id: PaymentId,
+        detail: (&str, String),
+    ) -> Commit {
+        let order_id = delivery.message.order_id();
+        info!(%order_id, status, trace_id = delivery.trace.trace_id(), "the order has a new status");
+        let key = self.names.order(self.partitions.of_order(order_id), order_id);
+        let fields = [
+            ("status", status.to_owned()),
+            ("payment_id", payment_id.to_string()),
+            ("settled_at", delivery.occurred_at.to_string()),
+            detail,
+        ];
+        Commit::new().advance_fields(key, delivery.stream_id, fields)
+    }
+}
+
+impl Handler for OrderViewProjection {
+    type Message = OrderEvent;
+
+    async fn handle(&self, delivery: Delivery<OrderEvent>) -> Result<Commit, Failure> {
+        Ok(match &delivery.message {
+            // The accept script wrote the view together with this very event.
+            OrderEvent::Placed { .. } => Commit::new(),
+            OrderEvent::Paid { payment_id, charge_id, .. } => {
+                self.settled(&delivery, "paid", *payment_id, ("charge_id", charge_id.clone()))
+            }
+            OrderEvent::PaymentDeclined { payment_id, reason, .. } => {
+                self.settled(&delivery, "payment_declined", *payment_id, ("reason", reason.clone()))
+            }
+            OrderEvent::PaymentParked { payment_id, reason, .. } => {
+                self.settled(&delivery, "payment_parked", *payment_id, ("reason", reason.clone()))
+            }
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! From a request to an answer.
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use common::problem::Problem;
+use redis_kit::trace::TraceContext;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+};
+use uuid::Uuid;
+
+use crate::{
+    accept::{Accepted, Acceptor, IdempotencyKey, Lookup},
+    body,
+    error::{internal, redis_failed},
+    new_order::NewOrder,
+    order_view::{OrderView, OrderViews},
+};
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// Every route of the public API.
+pub(crate) fn all(acceptor: Acceptor, views: OrderViews) -> Router {
+    Router::new()
+        .route("/orders", post(place_order).with_state(acceptor))
+        .route("/orders/{id}", get(show_order).with_state(views))
+        .fallback(unknown_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
+        .layer(CatchPanicLayer::custom(|_| internal().into_response()))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+async fn place_order(
+    State(acceptor): State<Acceptor>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Accepted, Problem> {
+    let body = body.map_err(|rejection| body::refused(&rejection))?;
+    body::check_media_type(&headers)?;
+    // An earlier answer is given again whatever the prices and the rules are by now.
+    let promise = match IdempotencyKey::from_headers(&headers)? {
+        None => None,
+        Some(key) => match acceptor.look_up(&key, &body).await? {
+            Lookup::Known(answer) => return Ok(answer),
+            Lookup::New(promise) => Some(promise),
+        },
+    };
+    let order = body::parse::<NewOrder>(&body)?.priced()?;
+    acceptor.accept(order, promise.as_ref(), &trace_of(&headers)).await
+}
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        let mut response = (StatusCode::CREATED, json, self.body).into_response();
+        // A path that this program wrote: visible ASCII.
+        if let Ok(location) = HeaderValue::try_from(self.location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        if self.replayed {
+            response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+async fn show_order(
+    State(views): State<OrderViews>,
+    Path(id): Path<String>,
+) -> Result<Json<OrderView>, Problem> {
+    let unknown = || Problem::new(StatusCode::NOT_FOUND, "no such order");
+    // What is no id is not looked up: it names no order.
+    let id: Uuid = id.parse().map_err(|_| unknown())?;
+    let found = views.find(id).await.map_err(|error| redis_failed(&error))?;
+    found.map(Json).ok_or_else(unknown)
+}
+
+async fn unknown_route(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not take {method}", uri.path()))
+}
+
+/// Continues the caller's trace, or begins one.
+fn trace_of(headers: &HeaderMap) -> TraceContext {
+    let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let parent = given.and_then(|text| text.parse::<TraceContext>().ok());
+    parent.map_or_else(TraceContext::root, |parent| parent.child())
+}

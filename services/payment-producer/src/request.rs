@@ -1,0 +1,33 @@
+use common::messages::{OrderEvent, PaymentId, PaymentTask};
+use redis_kit::stream::{Commit, Delivery, Failure, Handler};
+use tracing::info;
+
+/// Asks for the payment of an order that was placed.
+pub(crate) struct PaymentRequester {
+    payments: Vec<String>,
+}
+
+impl PaymentRequester {
+    /// `payments` are the payment streams by partition.
+    pub(crate) fn new(payments: Vec<String>) -> Self {
+        Self { payments }
+    }
+}
+
+impl Handler for PaymentRequester {
+    type Message = OrderEvent;
+
+    async fn handle(&self, delivery: Delivery<OrderEvent>) -> Result<Commit, Failure> {
+        let OrderEvent::Placed { order_id, customer_id, total, .. } = delivery.message else {
+            // What became of a payment asks for no other.
+            return Ok(Commit::new());
+        };
+        let payment_id = PaymentId::of(order_id);
+        let trace_id = delivery.trace.trace_id();
+        info!(%order_id, %payment_id, trace_id, amount = %total, "requesting the payment");
+        let task = PaymentTask::Requested { payment_id, order_id, customer_id, amount: total };
+        // An order's payment stays in its partition, so that one script can touch both.
+        let payments = &self.payments[delivery.partition];
+        Ok(Commit::new().append(payments, &task, &delivery.trace.child())?)
+    }
+}

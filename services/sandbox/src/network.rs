@@ -1,0 +1,139 @@
+//! Connections that can be broken on purpose, as a failing network breaks them.
+
+use std::{
+    io::{self, ErrorKind, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll},
+};
+
+use axum::{
+    Router,
+    extract::connect_info::Connected,
+    response::{IntoResponse, Response},
+    serve::IncomingStream,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Serves until `shutdown`, then finishes the requests in flight. A handler finds its connection as
+/// `ConnectInfo<Line>`.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    axum::serve(Lines(listener), routes.into_make_service_with_connect_info::<Line>())
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}
+
+/// The connection that a request came in on.
+#[derive(Clone, Default)]
+pub(crate) struct Line {
+    cut: Arc<AtomicBool>,
+}
+
+impl Line {
+    /// Resets the connection instead of answering. What is returned is never sent: the attempt to do so is what
+    /// notices the cut.
+    pub(crate) fn cut(&self) -> Response {
+        self.cut.store(true, Ordering::Relaxed);
+        ().into_response()
+    }
+}
+
+impl Connected<IncomingStream<'_, Lines>> for Line {
+    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
+        stream.io().line.clone()
+    }
+}
+
+struct Lines(TcpListener);
+
+impl axum::serve::Listener for Lines {
+    type Io = Connection;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let (stream, peer) = axum::serve::Listener::accept(&mut self.0).await;
+        // Small answers must not wait for the acknowledgement of earlier ones; without the option they are
+        // slower, not wrong.
+        let _ = stream.set_nodelay(true);
+        (Connection { stream, line: Line::default() }, peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+}
+
+/// A TCP stream that fails from the moment its line is cut.
+struct Connection {
+    stream: TcpStream,
+    line: Line,
+}
+
+impl Connection {
+    /// With a linger time of zero, closing the socket sends RST instead of FIN, and drops what was not sent. The
+    /// error makes hyper close it.
+    fn check(&self) -> io::Result<()> {
+        if !self.line.cut.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.stream.set_zero_linger()?;
+        Err(ErrorKind::ConnectionReset.into())
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check()?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
