@@ -81,7 +81,7 @@ build_image() {
   say "$tag: building a stand-in"
   { echo "FROM $base_image AS base"; cat; } >"$scratch/Dockerfile"
   context() { tar -c -C "$scratch" Dockerfile "$@"; }
-  context "$@" | DOCKER_BUILDKIT=0 docker build --label "$stand_in_label" --tag "$tag" - >"$scratch/build.log" 2>&1 ||
+  context "$@" | DOCKER_BUILDKIT=0 docker build --force-rm --label "$stand_in_label" --tag "$tag" - >"$scratch/build.log" 2>&1 ||
     { tail -n 30 "$scratch/build.log" >&2; die "building the stand-in for $tag failed"; }
 }
 
@@ -183,17 +183,18 @@ EOF
 
 # provide VARIABLE BUILDER: the image of a variable, by whichever way works.
 provide() {
-  local tag
+  local tag reason
   tag=${!1:-$(compose_default "$1")}
   if [[ $force == no ]]; then
     if exists "$tag"; then
       say "$tag: already here"
       return
-    elif timeout 300 docker pull --quiet "$tag" >/dev/null 2>&1; then
+    fi
+    if reason=$(timeout 900 docker pull --quiet "$tag" 2>&1); then
       say "$tag: pulled"
       return
     fi
-    say "$tag: cannot be pulled"
+    say "$tag: cannot be pulled: ${reason##*$'\n'}"
   fi
   build_base
   "$2" "$tag"

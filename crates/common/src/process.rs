@@ -83,7 +83,7 @@ where
         Err(error) => {
             error!(error = format!("{error:#}"), service = name, "the service ended with an error");
             // The log may be filtered or not set up; a person who typed the command must see the reason.
-            eprintln!("{name}: {error:#}");
+            let _ = writeln!(std::io::stderr(), "{name}: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -137,7 +137,10 @@ async fn expired(shutdown: &CancellationToken, grace: Duration) {
 fn healthcheck(port: u16) -> ExitCode {
     match ask_ready(port) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(false) => {
+            eprintln!("not ready; /readyz says why");
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("cannot reach port {port}: {error}");
             ExitCode::FAILURE
@@ -145,13 +148,13 @@ fn healthcheck(port: u16) -> ExitCode {
     }
 }
 
-fn ask_ready(port: u16) -> std::io::Result<bool> {
+/// Asks the service on this port of this machine whether it is ready. Blocks for two seconds at most.
+pub fn ask_ready(port: u16) -> std::io::Result<bool> {
     let limit = Duration::from_secs(2);
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
     stream.set_read_timeout(Some(limit))?;
     stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(4096).read_to_string(&mut answer)?;
-    println!("{}", answer.rsplit("\r\n").next().unwrap_or_default());
     Ok(answer.starts_with("HTTP/1.1 200"))
 }

@@ -5,7 +5,10 @@ use std::io::IsTerminal;
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{format::Writer, time::FormatTime},
+};
 
 /// How a service logs.
 #[derive(Args, Clone, Debug)]
@@ -36,14 +39,26 @@ pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
     })?;
     let terminal = std::io::stdout().is_terminal();
     let format = args.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    // A log that nobody reads any more must not disturb the draining of who writes it.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     let outcome = match format {
-        LogFormat::Pretty => builder.with_ansi(colour_is_wanted()).try_init(),
+        LogFormat::Pretty => {
+            builder.with_ansi(colour_is_wanted()).with_timer(LocalTime).with_target(false).try_init()
+        }
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     outcome.map_err(|error| anyhow::anyhow!("cannot set up logging: {error}"))?;
     std::panic::set_hook(Box::new(|panic| error!(%panic, "a task panicked")));
     Ok(())
+}
+
+/// The time of the day, for people who watch.
+struct LocalTime;
+
+impl FormatTime for LocalTime {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        write!(writer, "{}", jiff::Zoned::now().strftime("%H:%M:%S%.3f"))
+    }
 }
 
 /// Whether standard output wants colour: a terminal does, unless `NO_COLOR` is set, and `CLICOLOR_FORCE` insists.

@@ -1,1 +1,39 @@
-fn main() {}
+//! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own.
+
+mod services;
+mod up;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use services::Service;
+
+#[derive(Parser)]
+#[command(version, about = "Takes orders, charges each exactly once, and tells everyone who listens")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole system on this machine: Redis, every service, and a sandbox that plays the outside world
+    Up(up::UpArgs),
+    /// Run one service as this process; `up` starts its services so. See `orderly service NAME --help`
+    #[command(disable_help_flag = true)]
+    Service {
+        /// Which one
+        name: Service,
+        /// What the service itself is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Up(args) => up::main(args),
+        Command::Service { name, arguments } => name.main(arguments),
+    }
+}

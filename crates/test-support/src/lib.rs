@@ -1,1 +1,15 @@
-//! What Orderly's tests share: a fault proxy, eventually(), and the whole system in a box.
+//! What Orderly's tests share.
+//!
+//! | to | use |
+//! |---|---|
+//! | wait for a condition, and say what was missing | [`eventually`] |
+//! | break the connection between a client and Redis | [`FaultProxy`] |
+//! | run the whole system in real processes | [`System`] |
+
+mod eventually;
+mod fault_proxy;
+mod system;
+
+pub use eventually::eventually;
+pub use fault_proxy::FaultProxy;
+pub use system::System;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use local_redis::{Durability, Error, Log, Server, Settings, ping};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tempfile::tempdir;
 use tokio::task::JoinSet;
@@ -202,7 +202,19 @@ async fn a_url_that_does_not_answer_is_told_without_its_password() -> Result<()>
     Ok(())
 }
 
-/// Whether a process group has a member, the server's guard among them.
+/// Whether a process group has a living member, the server's guard among them.
 fn group_lives(group: Pid) -> bool {
-    nix::sys::signal::killpg(group, None).is_ok()
+    if cfg!(target_os = "linux") { linux_group_lives(group) } else { killpg(group, None).is_ok() }
+}
+
+/// Looks closer than a signal can: a container's init may leave the dead unreaped, and those can be signalled too.
+fn linux_group_lives(group: Pid) -> bool {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut stats = processes.filter_map(|process| std::fs::read_to_string(process.path().join("stat")).ok());
+    stats.any(|stat| {
+        // PID (NAME) STATE PARENT GROUP …, where the name may hold anything
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        let mut words = after_name.split(' ');
+        words.next() != Some("Z") && words.nth(1) == Some(&group.to_string())
+    })
 }

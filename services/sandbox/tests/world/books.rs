@@ -3,7 +3,7 @@ use std::{fs, io::Write};
 use reqwest::StatusCode;
 use tempfile::TempDir;
 
-use crate::harness::{Process, Sandbox};
+use crate::harness::{Process, Sandbox, until};
 
 #[tokio::test]
 async fn the_books_survive_a_restart() {
@@ -95,8 +95,10 @@ async fn no_answered_charge_is_lost_when_the_process_is_killed_at_work() {
             })
         })
         .collect();
-    // Killed in the midst of the work, not before and not after it.
-    while process.caller.get("/charges?limit=1").await.json()["count"].as_u64().unwrap() < 200 {}
+    until("it is in the midst of its work", async || {
+        process.caller.get("/charges?limit=1").await.json()["count"].as_u64().unwrap() >= 200
+    })
+    .await;
     process.kill();
 
     let process = Process::start(&file);

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{Caller, Sandbox};
+use crate::harness::{Caller, Sandbox, until};
 
 /// What one call with this key comes to.
 async fn outcome(caller: &Caller, key: &str) -> String {
@@ -84,7 +84,7 @@ async fn a_withheld_answer_does_not_hold_up_the_stop() {
     let sandbox = Sandbox::start_with(json!({"timeout_rate": 1})).await;
     let caller = sandbox.caller.clone();
     let waiting = tokio::spawn(async move { outcome(&caller, "key-1").await });
-    while !sandbox.caller.has_charged("key-1").await {}
+    until("the charge is in the books", async || sandbox.caller.has_charged("key-1").await).await;
     sandbox.stop().await;
     assert_eq!(waiting.await.unwrap(), "connection lost");
 }

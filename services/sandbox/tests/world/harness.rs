@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Client, Error, Response, StatusCode};
@@ -14,6 +14,15 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for a condition, and fails with its name if it does not come true.
+pub(crate) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain until {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
 
 /// A client of one sandbox.
 #[derive(Clone)]
@@ -54,7 +63,7 @@ impl Caller {
 
     /// A client that gives up sooner.
     pub(crate) fn impatient(&self) -> Self {
-        let client = Client::builder().no_proxy().timeout(Duration::from_millis(200)).build().unwrap();
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(1)).build().unwrap();
         Self { url: self.url.clone(), client }
     }
 
@@ -125,12 +134,11 @@ impl Sandbox {
 
     async fn start_as(world: World) -> Self {
         let sandbox = Self::spawn(world).await;
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        while sandbox.caller.get("/readyz").await.status != StatusCode::OK {
+        until("the sandbox is ready", async || {
             assert!(!sandbox.task.is_finished(), "the sandbox ended instead of getting ready");
-            assert!(tokio::time::Instant::now() < deadline, "the sandbox did not get ready");
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+            sandbox.caller.get("/readyz").await.status == StatusCode::OK
+        })
+        .await;
         sandbox
     }
 

@@ -1,0 +1,44 @@
+//! Every service there is, linked into this one program.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::ValueEnum;
+
+/// A service that this program can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    ApiGateway,
+    OrderPublisher,
+    PaymentProducer,
+    PaymentWorker,
+    NotificationSubscriber,
+    Sandbox,
+}
+
+impl Service {
+    /// The name by which people and Redis know it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ApiGateway => api_gateway::NAME,
+            Self::OrderPublisher => order_publisher::NAME,
+            Self::PaymentProducer => payment_producer::NAME,
+            Self::PaymentWorker => payment_worker::NAME,
+            Self::NotificationSubscriber => notification_subscriber::NAME,
+            Self::Sandbox => sandbox::NAME,
+        }
+    }
+
+    /// Becomes the service until it ends, as its own program would.
+    pub(crate) fn main(self, arguments: Vec<OsString>) -> ExitCode {
+        let name = self.name();
+        let args = std::iter::once(OsString::from(name)).chain(arguments);
+        match self {
+            Self::ApiGateway => common::process::main(name, args, api_gateway::run),
+            Self::OrderPublisher => common::process::main(name, args, order_publisher::run),
+            Self::PaymentProducer => common::process::main(name, args, payment_producer::run),
+            Self::PaymentWorker => common::process::main(name, args, payment_worker::run),
+            Self::NotificationSubscriber => common::process::main(name, args, notification_subscriber::run),
+            Self::Sandbox => common::process::main(name, args, sandbox::run),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The Redis that the system runs on: one that is given, or a private one that is found or fetched.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use local_redis::{Finder, Server, Settings};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{args::UpArgs, console::Console, supervisor::restart_pause};
+
+/// How long services may go on with Redis after `up` itself was killed: enough to finish what they have in hand.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// The Redis of one `up`.
+pub(super) enum RedisServer {
+    /// It was there before, and stays.
+    Given { url: String },
+    /// It was started here, is restarted if it dies, and is stopped last.
+    Private { url: String, description: String, stop: CancellationToken, keeper: JoinHandle<()> },
+}
+
+impl RedisServer {
+    pub(super) async fn start(args: &UpArgs, console: &Console) -> anyhow::Result<Self> {
+        if let Some(url) = &args.redis_url {
+            return Ok(Self::Given { url: url.clone() });
+        }
+        let told = console.clone();
+        let finder = Finder::new(args.redis_server.clone());
+        let binary = finder.find(&move |step| told.say(&format!("redis: {step}"))).await?;
+        let directory = args.data_dir()?.join("redis");
+        let mut settings = Settings::new(&directory);
+        settings.port = args.redis_port;
+        settings.linger = LINGER;
+        let server = Server::start(&binary, settings)
+            .await
+            .context("cannot start Redis (choose its port with --redis-port)")?;
+        let url = server.url();
+        let description = format!("{url}   {binary}, data in {}", server.directory().display());
+        let stop = CancellationToken::new();
+        let keeper = tokio::spawn(keep_running(server, console.clone(), stop.clone()));
+        Ok(Self::Private { url, description, stop, keeper })
+    }
+
+    pub(super) fn url(&self) -> &str {
+        match self {
+            Self::Given { url } | Self::Private { url, .. } => url,
+        }
+    }
+
+    /// Where it is and what it is, without the credentials that a given URL may carry.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Given { url } => redis_kit::Redis::open(url).map_or_else(
+                |_| "given by REDIS_URL".into(),
+                |redis| format!("{}   given by --redis-url or REDIS_URL", redis.address()),
+            ),
+            Self::Private { description, .. } => description.clone(),
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        if let Self::Private { stop, keeper, .. } = self {
+            stop.cancel();
+            // A panic in there has been printed.
+            let _ = keeper.await;
+        }
+    }
+}
+
+async fn keep_running(mut server: Server, console: Console, stop: CancellationToken) {
+    let mut deaths = 0;
+    let mut started = Instant::now();
+    loop {
+        let Some(exit) = stop.run_until_cancelled(server.wait()).await else { break };
+        let status = exit.map_or_else(|error| error.to_string(), |status| status.to_string());
+        let pause = restart_pause(&mut deaths, started.elapsed());
+        console.say(&format!("warning: redis ended ({status}); starting it again in {pause:?}"));
+        if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+            break;
+        }
+        started = Instant::now();
+        if let Err(error) = server.restart().await {
+            console.say(&format!("warning: cannot start redis: {error}"));
+        }
+    }
+    if let Err(error) = server.stop().await {
+        console.say(&format!("warning: cannot stop redis: {error}"));
+    }
+}

@@ -1,0 +1,158 @@
+//! A process that is kept running until it is told to stop.
+
+use std::{
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{console::Console, plan::Process};
+
+/// Longer than a service gives itself to drain.
+const STOP_LIMIT: Duration = Duration::from_secs(13);
+
+/// A process that ran for so long had started well; its next death is the first again.
+const STABLE: Duration = Duration::from_secs(10);
+
+/// How long to wait before starting again what died: doubling from 100 ms to 5 s while it keeps dying.
+pub(super) fn restart_pause(deaths: &mut u32, lived: Duration) -> Duration {
+    if lived > STABLE {
+        *deaths = 0;
+    }
+    let pause = Duration::from_millis(100) * 2_u32.saturating_pow(*deaths).min(50);
+    *deaths += 1;
+    pause
+}
+
+/// One supervised process.
+pub(super) struct Supervisor {
+    process: Process,
+    pid: Arc<AtomicU32>,
+    stop: CancellationToken,
+    keeper: JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// Starts the process. Fails if this program cannot be executed again.
+    pub(super) fn start(process: Process, console: &Console) -> anyhow::Result<Self> {
+        let (pid, stop) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
+        let keeper = Keeper {
+            print: console.service(&process.label, process.colour),
+            console: console.clone(),
+            process: process.clone(),
+            pid: Arc::clone(&pid),
+            stop: stop.clone(),
+        };
+        let first = keeper.spawn()?;
+        Ok(Self { process, pid, stop, keeper: tokio::spawn(keeper.keep(first)) })
+    }
+
+    /// What runs.
+    pub(super) fn process(&self) -> &Process {
+        &self.process
+    }
+
+    /// The id of the process that runs now.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid.load(Ordering::Relaxed)
+    }
+
+    /// Lets the process drain and end, whether it runs, has died, or is about to be restarted.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        // A panic in there has been printed.
+        let _ = self.keeper.await;
+    }
+}
+
+struct Keeper {
+    process: Process,
+    print: Arc<dyn Fn(&str) + Send + Sync>,
+    console: Console,
+    pid: Arc<AtomicU32>,
+    stop: CancellationToken,
+}
+
+impl Keeper {
+    fn spawn(&self) -> anyhow::Result<Child> {
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let mut command = Command::new(program);
+        command
+            .args(["service", self.process.service.name(), "--supervised"])
+            .envs(self.process.environment.iter().map(|(name, value)| (name, value)))
+            // Through a pipe a service cannot see who reads its log in the end.
+            .env(if self.console.colour() { "CLICOLOR_FORCE" } else { "NO_COLOR" }, "1")
+            // The other end is held open here: when this process ends, however it does, so does the pipe.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C is for `up` alone, which stops its services in order.
+            .process_group(0)
+            .kill_on_drop(true);
+        if std::env::var_os("LOG_FORMAT").is_none() {
+            command.env("LOG_FORMAT", "pretty");
+        }
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", self.process.label))?;
+        self.pid.store(child.id().unwrap_or_default(), Ordering::Relaxed);
+        if let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) {
+            tokio::spawn(follow(out, Arc::clone(&self.print)));
+            tokio::spawn(follow(err, Arc::clone(&self.print)));
+        }
+        Ok(child)
+    }
+
+    async fn keep(self, mut child: Child) {
+        let mut deaths = 0;
+        loop {
+            let started = Instant::now();
+            // Waiting would close the pipe to the child, which means "stop".
+            let stdin = child.stdin.take();
+            let Some(exit) = self.stop.run_until_cancelled(child.wait()).await else {
+                drop(stdin);
+                return self.end(child).await;
+            };
+            let label = &self.process.label;
+            let status = exit.map_or_else(|error| error.to_string(), |status| status.to_string());
+            let pause = restart_pause(&mut deaths, started.elapsed());
+            self.console.say(&format!("warning: {label} ended ({status}); starting it again in {pause:?}"));
+            child = loop {
+                if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                    return;
+                }
+                match self.spawn() {
+                    Ok(child) => break child,
+                    Err(error) => self.console.say(&format!("warning: {error:#}")),
+                }
+            };
+        }
+    }
+
+    async fn end(&self, mut child: Child) {
+        if timeout(STOP_LIMIT, child.wait()).await.is_err() {
+            self.console.say(&format!("warning: {} did not stop in time; killing it", self.process.label));
+            if let Err(error) = child.kill().await {
+                self.console.say(&format!("warning: cannot kill {}: {error}", self.process.label));
+            }
+        }
+    }
+}
+
+/// Prints line by line until the process has closed its end.
+async fn follow(stream: impl AsyncRead + Unpin, print: Arc<dyn Fn(&str) + Send + Sync>) {
+    let mut lines = BufReader::new(stream).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        print(&String::from_utf8_lossy(&line));
+    }
+}
