@@ -10,7 +10,7 @@ use anyhow::Context;
 use axum::{
     Json, Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -27,7 +27,7 @@ pub struct HttpArgs {
     /// The address to listen on
     #[arg(long, env = "LISTEN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
     pub listen_host: IpAddr,
-    /// The port to listen on; 0 takes any free one
+    /// The port to listen on; 0 takes any free one [default: api-gateway 8080, sandbox 8090, others 0]
     #[arg(long, env = "PORT")]
     pub port: Option<u16>,
 }
@@ -81,7 +81,15 @@ pub fn routes(health: Health, mount: Mount) -> Router {
             }),
         )
         .fallback(Mount::forward)
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "probes and metrics are read with GET")
+        })
         .with_state(mount)
+}
+
+/// 404, for the fallback of public routes.
+pub async fn unknown_route(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
 }
 
 fn readiness(health: &Health) -> Response {

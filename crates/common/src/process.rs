@@ -69,7 +69,8 @@ where
     Run: FnOnce(Config, CancellationToken) -> Running,
     Running: Future<Output = anyhow::Result<()>>,
 {
-    let parsed = Cli::<Config>::command().name(name).try_get_matches_from(args);
+    let about = format!("{name}: one of Orderly's services");
+    let parsed = Cli::<Config>::command().name(name).about(about).try_get_matches_from(args);
     let cli = match parsed.and_then(|matches| Cli::<Config>::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => error.exit(),

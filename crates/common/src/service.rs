@@ -9,7 +9,7 @@ use redis_kit::{
     Connection, Redis,
     stream::{Handler, Worker, WorkerOptions},
 };
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -103,6 +103,16 @@ impl Service {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
         let listener = args.http.bind(default_port).await?;
+        Self::start_on(listener, name, args, shutdown).await
+    }
+
+    /// The same on a listener that the caller has bound, and so knows the address of.
+    pub async fn start_on(
+        listener: TcpListener,
+        name: &'static str,
+        args: &ServiceArgs,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Option<Self>> {
         let address = listener.local_addr().context("cannot tell the port")?;
         let redis = Redis::open(&args.redis_url)?;
         let instance =
@@ -178,6 +188,8 @@ impl Service {
         let (beating, beat) =
             heartbeat::start(describe, &self.names, self.commands.clone(), self.health.clone());
         self.health.add("redis", move || beat.check());
+        // A service that opened nothing to the public has started all the same.
+        self.mount.open(axum::Router::new().fallback(http::unknown_route));
         work.await;
         beating.stop().await;
         // The probes answer until the work is done; requests in flight are finished.

@@ -1,1 +1,4 @@
 //! A TCP proxy that fails on purpose.
+
+/// Being written.
+pub struct FaultProxy;

@@ -6,10 +6,16 @@
 //! | break the connection between a client and Redis | [`FaultProxy`] |
 //! | run the whole system in real processes | [`System`] |
 
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test that cannot go on panics, and says why"
+)]
+
 mod eventually;
 mod fault_proxy;
 mod system;
 
 pub use eventually::eventually;
 pub use fault_proxy::FaultProxy;
-pub use system::System;
+pub use system::{Options, System, is_running, send};

@@ -1,13 +1,19 @@
 //! Reading JSON bodies, with an answer that helps for each way in which one can be wrong.
 
+use std::{
+    fmt::{self, Display},
+    marker::PhantomData,
+};
+
 use axum::{
-    body::Bytes,
     extract::rejection::BytesRejection,
     http::{HeaderMap, StatusCode, header},
 };
 use common::problem::{FieldError, Problem};
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 use serde_path_to_error::Segment;
 
 /// No request of this API needs more.
@@ -35,23 +41,44 @@ pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// 400 for what is not JSON, 422 with the place for JSON that is no `T`.
-pub(crate) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let text = str::from_utf8(body).map_err(not_json)?;
+    // Syntax first: what breaks off after a wrong field is not JSON all the same.
+    serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let Object(value) = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
-        match error.inner().classify() {
-            Category::Data => {
-                Problem::invalid(vec![FieldError { pointer, detail: error.into_inner().to_string() }])
-            }
-            Category::Io | Category::Syntax | Category::Eof => not_json(error.inner()),
-        }
+        Problem::invalid(vec![FieldError { pointer, detail: error.into_inner().to_string() }])
     })?;
-    json.end().map_err(|error| not_json(&error))?;
     Ok(value)
 }
 
-fn not_json(error: &serde_json::Error) -> Problem {
+fn not_json(error: impl Display) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
+}
+
+/// A struct that is written as a JSON object. Serde alone would take a list of its fields' values as well.
+#[derive(Debug)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields))
+    }
 }
 
 /// A JSON pointer (RFC 6901).

@@ -13,7 +13,7 @@ use tracing::{error, info};
 use crate::Durability;
 
 /// How often Redis is asked again: an operator may change its settings while it runs.
-const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whether Redis promises what this gateway promises. Cheap to clone.
 #[derive(Clone)]
@@ -24,7 +24,9 @@ pub(crate) struct DurabilityCheck {
 impl DurabilityCheck {
     /// Asks once, and goes on asking in the background for as long as somebody holds the check.
     pub(crate) async fn start(wanted: Durability, redis: Connection) -> Self {
-        let check = Self { verdict: Arc::new(RwLock::new(Ok(()))) };
+        let unknown = "Redis has not told yet how it persists; try again";
+        let verdict = if wanted == Durability::None { Ok(()) } else { Err(unknown.to_owned()) };
+        let check = Self { verdict: Arc::new(RwLock::new(verdict)) };
         if wanted != Durability::None {
             check.ask(wanted, &redis).await;
             tokio::spawn(check.clone().keep_asking(wanted, redis));
@@ -88,7 +90,7 @@ fn judge(wanted: Durability, settings: &Settings) -> Result<(), String> {
     found.sort();
     Err(format!(
         "Redis may lose what it has confirmed ({}): set appendonly yes, appendfsync always, \
-         no-appendfsync-on-rewrite no, or start the gateway with --durability everysec or none",
+         no-appendfsync-on-rewrite no, or start the gateway with a weaker --durability (everysec, none)",
         found.join(", ")
     ))
 }

@@ -20,6 +20,7 @@ mod routes;
 
 use common::{names::groups, service::Service};
 use redis_kit::stream::WorkerOptions;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use accept::Acceptor;
@@ -32,9 +33,20 @@ pub const NAME: &str = "api-gateway";
 
 const DEFAULT_PORT: u16 = 8080;
 
-/// Runs the service until `shutdown`, then finishes the requests in flight and drains the projection.
+/// Listens where `config` says and runs the service until `shutdown`, then finishes the requests in flight and drains
+/// the projection.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Some(service) = Service::start(NAME, &config.service, DEFAULT_PORT, &shutdown).await? else {
+    let listener = config.service.http.bind(DEFAULT_PORT).await?;
+    serve(listener, config, shutdown).await
+}
+
+/// The same on a listener that the caller has bound, and so knows the address of.
+pub async fn serve(
+    listener: TcpListener,
+    config: Config,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(service) = Service::start_on(listener, NAME, &config.service, &shutdown).await? else {
         return Ok(());
     };
     let durability = DurabilityCheck::start(config.durability, service.commands.clone()).await;

@@ -6,8 +6,9 @@ use common::{
     problem::{FieldError, Problem},
 };
 use serde::Deserialize;
+use serde_json::Value;
 
-use crate::catalogue;
+use crate::{body::Object, catalogue};
 
 const MAX_ITEMS: usize = 100;
 const MAX_QUANTITY: u32 = 1000;
@@ -18,14 +19,15 @@ const MAX_CUSTOMER_ID: usize = 64;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewOrder {
     customer_id: String,
-    items: Vec<NewItem>,
+    items: Vec<Object<NewItem>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewItem {
     sku: String,
-    quantity: u32,
+    /// Any JSON, so that all that is wrong with a quantity is told in the same words.
+    quantity: Value,
 }
 
 /// An order that can be accepted: checked, and with the prices that will hold for it.
@@ -54,7 +56,7 @@ impl NewOrder {
             .into_iter()
             .take(MAX_ITEMS)
             .enumerate()
-            .filter_map(|(index, item)| item.priced(index, &mut errors))
+            .filter_map(|(index, Object(item))| item.priced(index, &mut errors))
             .collect();
         let total = sum(&items, &mut errors);
         match total {
@@ -68,14 +70,17 @@ impl NewOrder {
 
 impl NewItem {
     fn priced(self, index: usize, errors: &mut Errors) -> Option<LineItem> {
-        if !(1..=MAX_QUANTITY).contains(&self.quantity) {
-            errors.add(format!("/items/{index}/quantity"), format!("from 1 to {MAX_QUANTITY}"));
+        let quantity = self.quantity.as_u64().and_then(|quantity| u32::try_from(quantity).ok());
+        let quantity = quantity.filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
+        if quantity.is_none() {
+            let detail = format!("a whole number from 1 to {MAX_QUANTITY}");
+            errors.add(format!("/items/{index}/quantity"), detail);
         }
-        let Some(product) = catalogue::find(&self.sku) else {
+        let product = catalogue::find(&self.sku);
+        if product.is_none() {
             errors.add(format!("/items/{index}/sku"), "no such product");
-            return None;
-        };
-        Some(LineItem { sku: self.sku, quantity: self.quantity, unit_price: product.unit_price })
+        }
+        Some(LineItem { sku: self.sku, quantity: quantity?, unit_price: product?.unit_price })
     }
 }
 
@@ -111,8 +116,8 @@ mod tests {
     use super::*;
 
     fn order(customer_id: &str, items: &[(&str, u32)]) -> NewOrder {
-        let items = items.iter().map(|&(sku, quantity)| NewItem { sku: sku.into(), quantity }).collect();
-        NewOrder { customer_id: customer_id.into(), items }
+        let items = items.iter().map(|&(sku, quantity)| Object(NewItem { sku: sku.into(), quantity: quantity.into() }));
+        NewOrder { customer_id: customer_id.into(), items: items.collect() }
     }
 
     #[test]

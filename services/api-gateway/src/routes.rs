@@ -3,18 +3,20 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
+    extract::{
+        DefaultBodyLimit, Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use common::problem::Problem;
+use common::{http::unknown_route, messages::OrderId, problem::Problem};
 use redis_kit::trace::TraceContext;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
 };
-use uuid::Uuid;
 
 use crate::{
     accept::{Accepted, Acceptor, IdempotencyKey, Lookup},
@@ -28,9 +30,15 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Every route of the public API.
 pub(crate) fn all(acceptor: Acceptor, views: OrderViews) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/orders", post(place_order).with_state(acceptor))
-        .route("/orders/{id}", get(show_order).with_state(views))
+        .route("/orders/{id}", get(show_order).with_state(views));
+    edge(routes)
+}
+
+/// What holds for every route, and for those that do not exist.
+fn edge(routes: Router) -> Router {
+    routes
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
@@ -75,17 +83,18 @@ impl IntoResponse for Accepted {
 
 async fn show_order(
     State(views): State<OrderViews>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<OrderView>, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "no such order");
     // What is no id is not looked up: it names no order.
-    let id: Uuid = id.parse().map_err(|_| unknown())?;
+    let id = id.ok().and_then(|Path(text)| order_id(&text)).ok_or_else(unknown)?;
     let found = views.find(id).await.map_err(|error| redis_failed(&error))?;
     found.map(Json).ok_or_else(unknown)
 }
 
-async fn unknown_route(uri: Uri) -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+/// Reads an id as `Location` spells it. UUIDs have other spellings (`{…}`, `urn:uuid:…`), but an order has one address.
+fn order_id(text: &str) -> Option<OrderId> {
+    text.parse().ok().filter(|id: &OrderId| id.to_string() == text)
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

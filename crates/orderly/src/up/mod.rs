@@ -21,9 +21,11 @@ use std::{
 };
 
 use anyhow::Context;
+use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::services::Service;
 pub(crate) use args::UpArgs;
 use console::Console;
 use plan::Plan;
@@ -69,13 +71,21 @@ async fn run(args: UpArgs) -> anyhow::Result<()> {
         stop.cancelled().await;
     }
     console.say("stopping");
-    // In the order of the plan: first no new orders come in, then what is under way is finished.
-    for supervisor in supervisors {
-        supervisor.stop().await;
-    }
+    stop_in_order(supervisors).await;
     redis.stop().await;
     console.say("stopped");
     Ok(())
+}
+
+/// First no new orders come in, then what is under way is finished, then the world outside goes.
+async fn stop_in_order(supervisors: Vec<Supervisor>) {
+    let (edge, rest): (Vec<_>, Vec<_>) =
+        supervisors.into_iter().partition(|supervisor| supervisor.process().service == Service::ApiGateway);
+    let (outside, consumers): (Vec<_>, Vec<_>) =
+        rest.into_iter().partition(|supervisor| supervisor.process().service == Service::Sandbox);
+    for group in [edge, consumers, outside] {
+        join_all(group.into_iter().map(Supervisor::stop)).await;
+    }
 }
 
 /// Cancelled by Ctrl-C, SIGTERM, or the terminal's end.

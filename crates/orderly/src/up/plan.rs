@@ -1,8 +1,9 @@
-//! What is to run, in the order in which it is stopped, and what each process is told.
+//! What is to run, and what each process is told.
 
 use std::{ffi::OsString, net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
+use clap::ValueEnum;
 use tokio::net::TcpListener;
 
 use super::{args::UpArgs, redis::RedisServer};
@@ -55,7 +56,7 @@ impl Plan {
         self.instances.iter().map(|(_, label)| label.len()).max().unwrap_or_default()
     }
 
-    /// Every process to start, the first to be stopped first.
+    /// Every process to start.
     pub(super) fn processes(&self, redis_url: &str) -> Vec<Process> {
         self.instances.iter().map(|(service, label)| self.process(*service, label, redis_url)).collect()
     }
@@ -107,18 +108,10 @@ impl Plan {
     }
 }
 
-/// What is wanted, in the order of stopping: no new orders, then those who consume, then the world outside.
+/// Every process that is wanted, with its name.
 fn instances(args: &UpArgs) -> Vec<(Service, String)> {
-    let order = [
-        Service::ApiGateway,
-        Service::PaymentProducer,
-        Service::PaymentWorker,
-        Service::OrderPublisher,
-        Service::NotificationSubscriber,
-        Service::Sandbox,
-    ];
     let mut instances = Vec::new();
-    for service in order.into_iter().filter(|service| args.wants(*service)) {
+    for &service in Service::value_variants().iter().filter(|service| args.wants(**service)) {
         let name = service.name();
         match service {
             Service::PaymentWorker => {

@@ -54,10 +54,11 @@ impl RedisServer {
     /// Where it is and what it is, without the credentials that a given URL may carry.
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::Given { url } => redis_kit::Redis::open(url).map_or_else(
-                |_| "given by REDIS_URL".into(),
-                |redis| format!("{}   given by --redis-url or REDIS_URL", redis.address()),
-            ),
+            Self::Given { url } => {
+                let scheme = url.split("://").next().unwrap_or_default();
+                let address = redis_kit::Redis::open(url).map(|redis| redis.address()).unwrap_or_default();
+                format!("{scheme}://{address}   given by --redis-url or REDIS_URL")
+            }
             Self::Private { description, .. } => description.clone(),
         }
     }

@@ -1,0 +1,22 @@
+//! Tests of the whole system, in real processes, on a real Redis.
+
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod crashes;
+mod lifecycle;
+mod order;
+mod ports;
+mod workspace;
+
+use test_support::{Options, System};
+
+/// The program under test.
+const ORDERLY: &str = env!("CARGO_BIN_EXE_orderly");
+
+fn options() -> Options {
+    Options::new(ORDERLY)
+}
+
+async fn system() -> System {
+    System::start(&options()).await
+}

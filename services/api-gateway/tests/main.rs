@@ -1,0 +1,14 @@
+//! The gateway over HTTP, each test with one of its own on a real Redis of its own.
+
+mod bad_requests;
+mod durability;
+mod harness;
+mod idempotency;
+mod idempotency_keys;
+mod orders;
+mod probes;
+mod raw;
+mod redis_away;
+mod redis_full;
+mod tracing_headers;
+mod view;
