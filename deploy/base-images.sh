@@ -133,13 +133,13 @@ EOF
   check_version "$1" haproxy -v
 }
 
-# The packages of distroless' cc image, without what it leaves out as well: so the stand-in is about as large.
+# The packages of the distroless image: so the stand-in is about as large.
 stand_in_runtime() {
   build_image "$1" <<'EOF'
 FROM base AS unpack
 WORKDIR /packages
 RUN apt-get update \
- && apt-get download base-files netbase tzdata media-types libc6 libssl3t64 libzstd1 zlib1g libgcc-s1 libgomp1 libstdc++6 \
+ && apt-get download base-files netbase tzdata media-types libc6 \
  && mkdir /root-fs \
  && dpkg -x base-files_*.deb /root-fs \
  && for package in *.deb; do dpkg -x "$package" /root-fs; done \

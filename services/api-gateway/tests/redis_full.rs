@@ -1,0 +1,54 @@
+//! A Redis that has reached its `maxmemory`.
+
+use test_support::eventually;
+
+use crate::harness::{PATIENCE, Shop, two_books};
+
+impl Shop {
+    async fn fill(&self) {
+        // Less than it uses already.
+        self.store.configure("maxmemory", "100kb").await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_redis_takes_no_orders_shows_those_it_has_and_recovers() {
+    let shop = Shop::open().await;
+    let id = shop.gateway.place().await;
+    let before = shop.store.traces().await;
+    shop.fill().await;
+    for key in ["a", "b"] {
+        shop.gateway.post_with_key(key, two_books()).await.problem(503);
+        shop.gateway.post(two_books()).await.problem(503);
+    }
+    assert_eq!(shop.gateway.get(&format!("/orders/{id}")).await.status, 200);
+    assert_eq!(shop.store.traces().await, before);
+    shop.store.configure("maxmemory", "0").await;
+    let placed = shop.gateway.post_with_key("a", two_books()).await;
+    assert_eq!(placed.header("idempotent-replayed"), None);
+    placed.order_id();
+}
+
+#[tokio::test]
+async fn an_answer_is_repeated_on_a_full_redis() {
+    let shop = Shop::open().await;
+    let placed = shop.gateway.post_with_key("key", two_books()).await;
+    shop.fill().await;
+    shop.gateway.post(two_books()).await.problem(503);
+    let repeated = shop.gateway.post_with_key("key", two_books()).await;
+    assert_eq!((repeated.status, &repeated.body), (placed.status, &placed.body));
+}
+
+#[tokio::test]
+async fn what_happens_to_orders_is_shown_on_a_full_redis_too() {
+    let shop = Shop::open().await;
+    let id = shop.gateway.place().await;
+    // Appended before it is full, as a payment-worker does whose scripts are let through.
+    shop.store.configure("maxmemory", "100kb").await;
+    shop.store.append_paid_on_full(id).await;
+    eventually("the order to be paid", PATIENCE, || async {
+        let order = shop.gateway.get(&format!("/orders/{id}")).await;
+        if order.json()["status"] == "paid" { Ok(()) } else { Err(order.text()) }
+    })
+    .await;
+}
