@@ -1,11 +1,8 @@
 //! Orders are spread over partitions, so that each atomic step touches one slot of a cluster and partitions go on side
 //! by side.
 
-use redis_kit::Connection;
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
-
-use crate::names::Names;
 
 /// How many partitions there are. The same for every service and for as long as the data lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,21 +10,13 @@ pub struct Partitions(u16);
 
 /// This process and the data in Redis disagree about the number of partitions.
 #[derive(Debug, thiserror::Error)]
-pub enum PartitionsError {
-    /// Another number was written at first start.
-    #[error(
-        "this Redis holds data in {stored} partitions, but this service was started with {asked}: start it with \
-         --partitions {stored} (ORDERLY_PARTITIONS), or use another Redis or --key-prefix"
-    )]
-    Differ {
-        /// What Redis holds.
-        stored: u16,
-        /// What was asked for.
-        asked: u16,
-    },
-    /// Redis did not answer.
-    #[error(transparent)]
-    Redis(#[from] redis_kit::Error),
+#[error(
+    "this Redis holds data in {stored} partitions, but this service was started with {asked}: start it with \
+     --partitions {stored} (ORDERLY_PARTITIONS), or use another Redis or --key-prefix"
+)]
+pub struct PartitionsDiffer {
+    stored: u16,
+    asked: u16,
 }
 
 impl Partitions {
@@ -68,15 +57,9 @@ impl Partitions {
         }
     }
 
-    /// Writes the number into Redis if none is there yet; fails if it is another one.
-    pub async fn agree(self, redis: &mut Connection, names: &Names) -> Result<(), PartitionsError> {
-        let mut set = redis_kit::cmd("SET");
-        set.arg(names.partitions()).arg(self.0).arg("NX").arg("GET");
-        let stored: Option<u16> = set.query_async(redis).await.map_err(redis_kit::Error::from)?;
-        match stored {
-            Some(stored) if stored != self.0 => Err(PartitionsError::Differ { stored, asked: self.0 }),
-            _ => Ok(()),
-        }
+    /// Fails if `stored`, the number that the data in Redis lives in, is another one.
+    pub fn check(self, stored: u16) -> Result<(), PartitionsDiffer> {
+        if stored == self.0 { Ok(()) } else { Err(PartitionsDiffer { stored, asked: self.0 }) }
     }
 }
 

@@ -6,12 +6,12 @@ use std::{net::SocketAddr, process::id as process_id, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use redis_kit::{
-    Connection, Redis,
+    Connection, Redis, patiently,
     stream::{Handler, Worker, WorkerOptions},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 use uuid::Uuid;
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     heartbeat,
     http::{self, HttpArgs, Mount},
     names::Names,
-    partition::{Partitions, PartitionsError},
+    partition::Partitions,
 };
 
 /// What every service that works on Redis is told.
@@ -134,26 +134,20 @@ impl Service {
             shutdown: shutdown.clone(),
         };
         info!(service = name, instance = service.instance, %address, redis = service.redis.address(), "starting");
-        match shutdown.run_until_cancelled(service.reach_redis()).await {
+        match shutdown.run_until_cancelled(service.agree_on_partitions()).await {
             Some(reached) => reached.map(|()| Some(service)),
             None => Ok(None),
         }
     }
 
-    async fn reach_redis(&self) -> anyhow::Result<()> {
-        let mut warned = false;
-        loop {
-            match self.partitions.agree(&mut self.commands.clone(), &self.names).await {
-                Ok(()) => return Ok(()),
-                Err(PartitionsError::Redis(error)) if error.is_transient() => {
-                    if !std::mem::replace(&mut warned, true) {
-                        warn!(%error, redis = self.redis.address(), "cannot reach Redis yet; trying on");
-                    }
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+    /// Waits for Redis, and learns whether its data lives in as many partitions as this service expects.
+    async fn agree_on_partitions(&self) -> anyhow::Result<()> {
+        let mut set = redis_kit::cmd("SET");
+        set.arg(self.names.partitions()).arg(self.partitions.count()).arg("NX").arg("GET");
+        let stored: Option<u16> =
+            patiently(async || Ok(set.query_async(&mut self.commands.clone()).await?)).await?;
+        // None: this is the first service ever, and its number is written now.
+        Ok(stored.map_or(Ok(()), |stored| self.partitions.check(stored))?)
     }
 
     /// Opens the routes that the public may use.

@@ -1,5 +1,9 @@
 use std::time::Duration;
 
+use tracing::warn;
+
+use crate::Error;
+
 /// Exponential backoff with full jitter: each pause is drawn evenly between zero and a ceiling that doubles up to a
 /// limit, so that many who failed together do not return together.
 ///
@@ -37,6 +41,24 @@ impl Backoff {
     fn ceiling(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         self.base.saturating_mul(1 << doublings).min(self.limit)
+    }
+}
+
+/// Repeats `attempt`, with pauses, for as long as Redis is away or otherwise fails in a way that passes. Returns the first
+/// success, or the first error that waiting does not cure.
+pub async fn patiently<T>(mut attempt: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let mut failures = 0;
+    loop {
+        match attempt().await {
+            Err(error) if error.is_transient() => {
+                failures += 1;
+                if failures == 1 {
+                    warn!(%error, "Redis does not answer; waiting for it");
+                }
+                Backoff::wait_to_reconnect(failures).await;
+            }
+            answer => return answer,
+        }
     }
 }
 

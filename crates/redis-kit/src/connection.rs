@@ -1,8 +1,12 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use futures_util::FutureExt;
 use redis::{
-    Client, IntoConnectionInfo, ProtocolVersion, RedisError,
-    aio::{ConnectionManager, ConnectionManagerConfig},
+    Client, Cmd, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError, RedisFuture, RedisResult, Value,
+    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 
@@ -11,7 +15,17 @@ use crate::Error;
 /// A connection that is cheap to clone, shared by all its clones, and re-established by the next command after it
 /// was lost. A command in flight when that happens fails, and is not sent again: whether it was carried out is
 /// unknown, and only its sender knows whether it may be repeated.
-pub type Connection = ConnectionManager;
+#[derive(Clone)]
+pub struct Connection(Arc<Shared>);
+
+struct Shared {
+    client: Client,
+    config: ConnectionManagerConfig,
+    /// Re-establishes by itself a connection that is known to be lost. One that only gives no answer, because the network
+    /// or a balancer forgot it, it would keep for as long as the system's TCP does, a quarter of an hour; so after an
+    /// answer that did not come, it is replaced.
+    manager: Mutex<Arc<ConnectionManager>>,
+}
 
 /// How long one attempt to connect may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
@@ -46,26 +60,77 @@ impl Redis {
 
     /// A connection for commands that answer at once. It connects when first used.
     pub fn commands(&self) -> Result<Connection, Error> {
-        Ok(self.lazy(ANSWER_LIMIT)?)
+        Ok(Connection::lazy(&self.client, ANSWER_LIMIT)?)
     }
 
     /// A connection of its own for a command that blocks up to `block`. A blocking command would hold up everything
     /// behind it on a shared connection, and its answer must be allowed to come later than `block`.
     pub fn blocking(&self, block: Duration) -> Result<Connection, Error> {
-        Ok(self.lazy(block + ANSWER_LIMIT)?)
+        Ok(Connection::lazy(&self.client, block + ANSWER_LIMIT)?)
     }
 
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
+}
 
-    fn lazy(&self, answer_limit: Duration) -> Result<Connection, RedisError> {
+impl Connection {
+    fn lazy(client: &Client, answer_limit: Duration) -> Result<Self, RedisError> {
         let config = ConnectionManagerConfig::new()
             .set_connection_timeout(Some(CONNECT_LIMIT))
             .set_response_timeout(Some(answer_limit))
             .set_number_of_retries(0)
             .set_pipeline_buffer_size(1024);
-        self.client.get_connection_manager_lazy(config)
+        let manager = client.get_connection_manager_lazy(config.clone())?;
+        let manager = Mutex::new(Arc::new(manager));
+        Ok(Self(Arc::new(Shared { client: client.clone(), config, manager })))
+    }
+
+    fn manager(&self) -> Arc<ConnectionManager> {
+        Arc::clone(&self.0.manager.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the connection by which no answer came, unless another caller already has. What is in flight on it may
+    /// still be answered.
+    fn check<T>(&self, used: &Arc<ConnectionManager>, result: RedisResult<T>) -> RedisResult<T> {
+        if result.as_ref().is_err_and(RedisError::is_timeout) {
+            // The configuration was good the first time.
+            let fresh = self.0.client.get_connection_manager_lazy(self.0.config.clone())?;
+            let mut current = self.0.manager.lock().unwrap_or_else(PoisonError::into_inner);
+            if Arc::ptr_eq(&current, used) {
+                *current = Arc::new(fresh);
+            }
+        }
+        result
+    }
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        async move {
+            let used = self.manager();
+            let answer = ConnectionManager::clone(&used).send_packed_command(command).await;
+            self.check(&used, answer)
+        }
+        .boxed()
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        async move {
+            let used = self.manager();
+            let answers = ConnectionManager::clone(&used).send_packed_commands(pipeline, offset, count).await;
+            self.check(&used, answers)
+        }
+        .boxed()
+    }
+
+    fn get_db(&self) -> i64 {
+        self.manager().get_db()
     }
 }
 

@@ -18,7 +18,7 @@ pub mod pubsub;
 pub mod stream;
 pub mod trace;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, patiently};
 pub use connection::{Connection, Redis};
 pub use error::Error;
 // The client library itself, for commands that are no pattern, so that its version is chosen in one place.

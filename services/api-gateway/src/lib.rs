@@ -41,11 +41,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 }
 
 /// The same on a listener that the caller has bound, and so knows the address of.
-pub async fn serve(
-    listener: TcpListener,
-    config: Config,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Some(service) = Service::start_on(listener, NAME, &config.service, &shutdown).await? else {
         return Ok(());
     };

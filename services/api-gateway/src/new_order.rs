@@ -116,7 +116,9 @@ mod tests {
     use super::*;
 
     fn order(customer_id: &str, items: &[(&str, u32)]) -> NewOrder {
-        let items = items.iter().map(|&(sku, quantity)| Object(NewItem { sku: sku.into(), quantity: quantity.into() }));
+        let items = items
+            .iter()
+            .map(|&(sku, quantity)| Object(NewItem { sku: sku.into(), quantity: quantity.into() }));
         NewOrder { customer_id: customer_id.into(), items: items.collect() }
     }
 

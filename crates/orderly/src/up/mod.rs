@@ -13,6 +13,7 @@ mod console;
 mod plan;
 mod readiness;
 mod redis;
+mod restart;
 mod supervisor;
 
 use std::{
@@ -67,7 +68,7 @@ async fn run(args: UpArgs) -> anyhow::Result<()> {
     }
     let ready = stop.run_until_cancelled(all_ready(&supervisors, redis.url(), &console)).await;
     if ready.transpose()?.is_some() {
-        console::print(&plan.welcome(&redis, started.elapsed()));
+        console::print(&plan.welcome(&redis.describe(), started.elapsed()));
         stop.cancelled().await;
     }
     console.say("stopping");

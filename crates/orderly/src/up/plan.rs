@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 use tokio::net::TcpListener;
 
-use super::{args::UpArgs, redis::RedisServer};
+use super::args::UpArgs;
 use crate::services::Service;
 
 /// One process to run.
@@ -83,13 +83,13 @@ impl Plan {
     }
 
     /// What a person wants to know once everything is ready.
-    pub(super) fn welcome(&self, redis: &RedisServer, took: Duration) -> String {
+    pub(super) fn welcome(&self, redis: &str, took: Duration) -> String {
         let mut lines =
             vec![String::new(), format!("Orderly is ready ({:.1} s).", took.as_secs_f64()), String::new()];
         if let Some(port) = self.gateway_port {
             lines.push(format!("  gateway   http://127.0.0.1:{port}"));
         }
-        lines.push(format!("  redis     {}", redis.describe()));
+        lines.push(format!("  redis     {redis}"));
         if let Some(port) = self.sandbox_port {
             lines.push(format!("  sandbox   http://127.0.0.1:{port}"));
         }

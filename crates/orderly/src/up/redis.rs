@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{args::UpArgs, console::Console, supervisor::restart_pause};
+use super::{args::UpArgs, console::Console, restart::restart_pause};
 
 /// How long services may go on with Redis after `up` itself was killed: enough to finish what they have in hand.
 const LINGER: Duration = Duration::from_secs(3);

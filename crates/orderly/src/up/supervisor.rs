@@ -18,23 +18,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{console::Console, plan::Process};
+use super::{console::Console, plan::Process, restart::restart_pause};
 
 /// Longer than a service gives itself to drain.
 const STOP_LIMIT: Duration = Duration::from_secs(13);
-
-/// A process that ran for so long had started well; its next death is the first again.
-const STABLE: Duration = Duration::from_secs(10);
-
-/// How long to wait before starting again what died: doubling from 100 ms to 5 s while it keeps dying.
-pub(super) fn restart_pause(deaths: &mut u32, lived: Duration) -> Duration {
-    if lived > STABLE {
-        *deaths = 0;
-    }
-    let pause = Duration::from_millis(100) * 2_u32.saturating_pow(*deaths).min(50);
-    *deaths += 1;
-    pause
-}
 
 /// One supervised process.
 pub(super) struct Supervisor {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
+    task::{self, JoinError, JoinSet},
     time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -23,9 +23,9 @@ pub(super) struct Lane<H> {
     settler: Arc<Settler<H>>,
     reader: Connection,
     slots: Arc<Semaphore>,
-    handling: JoinSet<StreamId>,
-    /// What is being handled, with what it takes to hand it back.
-    in_hand: HashMap<StreamId, Receipt>,
+    handling: JoinSet<()>,
+    /// What is being handled, by task: an entry may come back before the task that postponed it has been joined.
+    in_hand: HashMap<task::Id, Receipt>,
     status: WorkerStatus,
     claim_cursor: String,
     claim_at: Instant,
@@ -95,7 +95,7 @@ impl<H: Handler> Lane<H> {
 
     async fn claim(&mut self, limit: usize) -> Result<Vec<RawEntry>, Error> {
         let Settler { member, options, .. } = &*self.settler;
-        let in_hand: Vec<StreamId> = self.in_hand.keys().copied().collect();
+        let in_hand: Vec<StreamId> = self.in_hand.values().map(|receipt| receipt.id).collect();
         let mut redis = self.settler.redis.clone();
         let Claimed { cursor, entries, lost } =
             member.claim(&mut redis, options.claim_idle, limit, &self.claim_cursor, &in_hand).await?;
@@ -114,22 +114,24 @@ impl<H: Handler> Lane<H> {
     fn dispatch(&mut self, entries: Vec<RawEntry>, slots: Vec<OwnedSemaphorePermit>) {
         for (entry, slot) in entries.into_iter().zip(slots) {
             let (settler, partition) = (Arc::clone(&self.settler), self.partition);
-            self.in_hand.insert(entry.receipt.id, entry.receipt);
-            self.handling.spawn(async move {
-                let id = entry.receipt.id;
+            let receipt = entry.receipt;
+            let task = self.handling.spawn(async move {
                 settler.handle(partition, entry).await;
                 drop(slot);
-                id
             });
+            self.in_hand.insert(task.id(), receipt);
         }
     }
 
     fn forget_finished(&mut self) {
-        while let Some(finished) = self.handling.try_join_next() {
-            // Handlers' panics are caught inside; a task ends in no other way than with its id.
-            if let Ok(id) = finished {
-                self.in_hand.remove(&id);
-            }
+        while let Some(finished) = self.handling.try_join_next_with_id() {
+            self.in_hand.remove(&task_id(finished));
+        }
+    }
+
+    async fn finish_all(&mut self) {
+        while let Some(finished) = self.handling.join_next_with_id().await {
+            self.in_hand.remove(&task_id(finished));
         }
     }
 
@@ -156,8 +158,7 @@ impl<H: Handler> Lane<H> {
 
     async fn drain(mut self) {
         let grace = self.settler.options.grace;
-        let all_done = timeout(grace, async { while self.handling.join_next().await.is_some() {} }).await;
-        if all_done.is_err() {
+        if timeout(grace, self.finish_all()).await.is_err() {
             self.hand_back().await;
         }
         if let Err(error) = self.settler.member.leave(&mut self.settler.redis.clone()).await {
@@ -167,15 +168,20 @@ impl<H: Handler> Lane<H> {
 
     /// Drops the handlers that are still running, and lets others take their entries at once.
     async fn hand_back(&mut self) {
-        self.forget_finished();
         warn!(unfinished = self.in_hand.len(), "handing back entries whose handlers did not finish in time");
         self.handling.shutdown().await;
         let Settler { member, redis, .. } = &*self.settler;
         for receipt in self.in_hand.values() {
             // Fenced: an entry whose outcome was recorded just now stays settled.
             if let Err(error) = member.postpone(&mut redis.clone(), *receipt, Duration::ZERO, false).await {
-                debug!(%error, stream_id = %receipt.id, "could not hand the entry back; it is taken over when it is idle");
+                debug!(%error, stream_id = %receipt.id, "could not hand an entry back; it is taken over when it is idle");
+                // The next would fail alike, and to wait that out for each of them would take too long.
+                return;
             }
         }
     }
+}
+
+fn task_id(finished: Result<(task::Id, ()), JoinError>) -> task::Id {
+    finished.map_or_else(|panicked| panicked.id(), |(id, ())| id)
 }

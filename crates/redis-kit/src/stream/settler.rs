@@ -74,8 +74,9 @@ impl<H: Handler> Settler<H> {
     async fn attempt(&self, delivery: Delivery<H::Message>) -> Outcome {
         let attempt = delivery.attempt;
         let started = Instant::now();
-        // A handler that panics is a failed attempt, not a dead worker.
-        let result = AssertUnwindSafe(self.handler.handle(delivery)).catch_unwind().await;
+        // A handler that panics is a failed attempt, not a dead worker; also one that does so before its first await.
+        let handled = async { self.handler.handle(delivery).await };
+        let result = AssertUnwindSafe(handled).catch_unwind().await;
         self.metrics.handler_seconds.record(started.elapsed());
         match result {
             Ok(Ok(commit)) => Outcome::Commit(commit),
@@ -102,6 +103,8 @@ impl<H: Handler> Settler<H> {
         loop {
             match self.write(receipt, &outcome).await {
                 Ok(fenced) => return self.report(&outcome, fenced),
+                // The delivery went with the group. Waiting for a new one here could keep the lane from creating it.
+                Err(error) if error.is_group_missing() => return self.report(&outcome, Fenced::Refused),
                 Err(error) if error.is_transient() => {
                     failures += 1;
                     if failures == 1 {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{Handler, WorkerOptions, lane::Lane, scripts::Membership, settler::Settler};
-use crate::{Error, Redis};
+use crate::{Error, Redis, patiently};
 
 /// One member of a consumer group: reads its streams side by side and hands each entry to a handler.
 ///
@@ -24,7 +24,7 @@ pub struct Worker<H> {
 
 impl<H: Handler> Worker<H> {
     /// Joins `group` on every one of `streams` as `consumer`, creating groups that are missing at the start of their
-    /// stream. `consumer` must be a new name for every process that ever runs, or a crash goes unseen.
+    /// stream, and waiting for Redis for as long as it takes. `consumer` must be a new name for every process that ever runs, or a crash goes unseen.
     pub async fn start(
         redis: &Redis,
         streams: &[String],
@@ -33,13 +33,13 @@ impl<H: Handler> Worker<H> {
         handler: H,
         options: WorkerOptions,
     ) -> Result<Self, Error> {
-        let mut commands = redis.commands()?;
+        let commands = redis.commands()?;
         let handler = Arc::new(handler);
         let status = WorkerStatus::new(streams.len(), options.block);
         let mut lanes = Vec::with_capacity(streams.len());
         for (partition, stream) in streams.iter().enumerate() {
             let member = Membership::new(stream, group, consumer);
-            member.create_group(&mut commands).await?;
+            patiently(async || member.create_group(&mut commands.clone()).await).await?;
             let reader = redis.blocking(options.block)?;
             let settler = Settler::new(member, commands.clone(), Arc::clone(&handler), options.clone());
             lanes.push(Lane::new(partition, settler, reader, status.clone()));

@@ -32,14 +32,15 @@ for _, id in ipairs(redis.call('ZRANGE', KEYS[3], '-inf', now_ms, 'BYSCORE', 'LI
   claim(id, 0)
 end
 
-local cursor = '-'
+local cursor = ARGV[5]
 if #claimed < limit then
-  local page = redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], ARGV[5], '+', limit - #claimed)
+  -- More than are wanted, because those waiting for their retry are passed over: they are idle on purpose.
+  local page = redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', ARGV[3], cursor, '+', limit + 500)
   for _, pending in ipairs(page) do
     local id = pending[1]
-    -- What waits for its retry is idle on purpose.
     if not in_hand[id] and not redis.call('ZSCORE', KEYS[3], id) then claim(id, ARGV[3]) end
     cursor = '(' .. id
+    if #claimed == limit then break end
   end
   if #page == 0 then cursor = '-' end
 end

@@ -10,5 +10,6 @@ mod probes;
 mod raw;
 mod redis_away;
 mod redis_full;
+mod routes;
 mod tracing_headers;
 mod view;

@@ -1,8 +1,9 @@
 //! A Redis that has reached its `maxmemory`.
 
-use test_support::eventually;
-
-use crate::harness::{PATIENCE, Shop, two_books};
+use crate::{
+    harness::{Shop, two_books},
+    view::paid,
+};
 
 impl Shop {
     async fn fill(&self) {
@@ -43,12 +44,7 @@ async fn an_answer_is_repeated_on_a_full_redis() {
 async fn what_happens_to_orders_is_shown_on_a_full_redis_too() {
     let shop = Shop::open().await;
     let id = shop.gateway.place().await;
-    // Appended before it is full, as a payment-worker does whose scripts are let through.
-    shop.store.configure("maxmemory", "100kb").await;
-    shop.store.append_paid_on_full(id).await;
-    eventually("the order to be paid", PATIENCE, || async {
-        let order = shop.gateway.get(&format!("/orders/{id}")).await;
-        if order.json()["status"] == "paid" { Ok(()) } else { Err(order.text()) }
-    })
-    .await;
+    shop.fill().await;
+    shop.append(&paid(id)).await;
+    shop.until_status(id, "paid").await;
 }

@@ -27,7 +27,8 @@ impl Shop {
             if detail.contains(setting) { Ok(detail) } else { Err(detail) }
         })
         .await;
-        for needed in ["appendonly yes", "appendfsync always", "no-appendfsync-on-rewrite no", "--durability"] {
+        for needed in ["appendonly yes", "appendfsync always", "no-appendfsync-on-rewrite no", "--durability"]
+        {
             assert!(reason.contains(needed), "{reason}");
         }
         let readiness = self.gateway.get("/readyz").await;

@@ -78,14 +78,26 @@ async fn json_that_is_no_order_is_422_and_says_what_is_expected() {
 async fn a_field_that_is_unknown_missing_twice_there_or_of_another_type_is_422_with_its_place() {
     let cases = [
         (r#"{"customer_id":"42","items":[],"colour":1}"#, "/colour", "unknown field `colour`"),
-        (r#"{"customer_id":"42","items":[{"sku":"PEN-1","quantity":1,"price":0}]}"#, "/items/0/price", "price"),
+        (
+            r#"{"customer_id":"42","items":[{"sku":"PEN-1","quantity":1,"price":0}]}"#,
+            "/items/0/price",
+            "price",
+        ),
         (r#"{"customer_id":"42","items":[],"a/b~c":1}"#, "/a~1b~0c", "unknown field"),
         (r#"{"items":[{"sku":"PEN-1","quantity":1}]}"#, "", "missing field `customer_id`"),
         (r#"{"customer_id":"42"}"#, "", "missing field `items`"),
         (r#"{"customer_id":"42","items":[{"quantity":1}]}"#, "/items/0", "missing field `sku`"),
         (r#"{"customer_id":"42","items":[{"sku":"PEN-1"}]}"#, "/items/0", "missing field `quantity`"),
-        (r#"{"customer_id":"1","customer_id":"2","items":[]}"#, "/customer_id", "duplicate field `customer_id`"),
-        (r#"{"customer_id":"42","items":[{"sku":"PEN-1","sku":"PEN-1","quantity":1}]}"#, "/items/0/sku", "duplicate"),
+        (
+            r#"{"customer_id":"1","customer_id":"2","items":[]}"#,
+            "/customer_id",
+            "duplicate field `customer_id`",
+        ),
+        (
+            r#"{"customer_id":"42","items":[{"sku":"PEN-1","sku":"PEN-1","quantity":1}]}"#,
+            "/items/0/sku",
+            "duplicate",
+        ),
         (r#"{"customer_id":42,"items":[]}"#, "/customer_id", "expected a string"),
         (r#"{"customer_id":null,"items":[]}"#, "/customer_id", "expected a string"),
         (r#"{"customer_id":"\ud800","items":[]}"#, "/customer_id", "hex escape"),
@@ -112,11 +124,25 @@ async fn a_quantity_is_a_whole_number_from_1_to_1000_or_422() {
     let shop = Shop::open().await;
     shop.leaves_no_trace(async |shop| {
         for quantity in [
-            "0", "-1", "-0", "1001", "1.5", "2.0", "1e2", "1e99", "1e-99", "4294967297", "99999999999999999999",
-            "-99999999999999999999", r#""2""#, "null", "true", "[1]", r#"{"quantity":1}"#,
+            "0",
+            "-1",
+            "-0",
+            "1001",
+            "1.5",
+            "2.0",
+            "1e2",
+            "1e99",
+            "1e-99",
+            "4294967297",
+            "99999999999999999999",
+            "-99999999999999999999",
+            r#""2""#,
+            "null",
+            "true",
+            "[1]",
+            r#"{"quantity":1}"#,
         ] {
-            let body =
-                format!(r#"{{"customer_id":"42","items":[{{"sku":"PEN-1","quantity":{quantity}}}]}}"#);
+            let body = format!(r#"{{"customer_id":"42","items":[{{"sku":"PEN-1","quantity":{quantity}}}]}}"#);
             let complaints = shop.complaints(body).await;
             let expected = ("/items/0/quantity".to_owned(), "a whole number from 1 to 1000".to_owned());
             assert_eq!(complaints, [expected], "{quantity}");
@@ -124,8 +150,7 @@ async fn a_quantity_is_a_whole_number_from_1_to_1000_or_422() {
         // Too large even for a float, and deeper than anybody may look: refused by the reader itself.
         let deep = "[".repeat(1000) + &"]".repeat(1000);
         for quantity in ["1e999", &deep] {
-            let body =
-                format!(r#"{{"customer_id":"42","items":[{{"sku":"PEN-1","quantity":{quantity}}}]}}"#);
+            let body = format!(r#"{{"customer_id":"42","items":[{{"sku":"PEN-1","quantity":{quantity}}}]}}"#);
             let complaints = shop.complaints(body).await;
             assert!(complaints[0].0.starts_with("/items/0/quantity"), "{complaints:?}");
         }

@@ -65,7 +65,7 @@ impl Gateway {
     pub(crate) async fn start(redis_url: &str, flags: &[&str]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let command_line = ["api-gateway", "--redis-url", redis_url].iter().chain(flags);
+        let command_line = ["api-gateway", "--redis-url", redis_url].into_iter().chain(flags.iter().copied());
         let CommandLine { config } = CommandLine::try_parse_from(command_line).unwrap();
         let shutdown = CancellationToken::new();
         let running = tokio::spawn(api_gateway::serve(listener, config, shutdown.clone()));
@@ -225,6 +225,14 @@ impl Store {
 
     pub(crate) fn journal_of(&self, order: OrderId) -> String {
         self.names.orders_stream(self.partitions.of_order(order))
+    }
+
+    /// Appends to a stream, full or not, as the services' own scripts do; tells the entry's id.
+    pub(crate) async fn append(&self, stream: &str, fields: &[(&str, String)]) -> String {
+        let script = "#!lua flags=allow-oom\nreturn redis.call('XADD', KEYS[1], '*', unpack(ARGV))";
+        let fields = fields.iter().flat_map(|(name, value)| [name, value.as_str()]);
+        let words: Vec<&str> = ["EVAL", script, "1", stream].into_iter().chain(fields).collect();
+        self.say(&words).await
     }
 
     /// The journals of all partitions, one after the other.

@@ -36,7 +36,8 @@ async fn an_instance_describes_itself_in_redis_and_says_good_bye() {
     test_support::eventually("the description", crate::harness::PATIENCE, || async {
         let found: std::collections::BTreeMap<String, String> =
             store.say(&["HGETALL", "service:api-gateway:a"]).await;
-        let described = found.get("address") == Some(&address) && found.get("ready").is_some_and(|r| r == "1");
+        let described =
+            found.get("address") == Some(&address) && found.get("ready").is_some_and(|r| r == "1");
         if described { Ok(()) } else { Err(format!("{found:?}")) }
     })
     .await;
