@@ -26,7 +26,7 @@ die() { say "$*"; exit 1; }
 # The default of a variable in docker-compose.yml, the one place where image tags are chosen.
 compose_default() {
   local value
-  value=$(grep -o "\${$1:-[^}]*}" "$compose_file" | head -n 1)
+  value=$(grep -o "\${$1:-[^}]*}" "$compose_file" | sed -n 1p)
   value=${value#*:-}
   [[ -n $value ]] || die "docker-compose.yml has no default for $1"
   echo "${value%\}}"
@@ -90,10 +90,10 @@ check_version() {
   local tag=$1 wanted got
   shift
   wanted=$(sed -nE 's/.*:([0-9]+\.[0-9]+).*/\1/p' <<<"$tag")
-  got=$(docker run --rm --entrypoint "$1" "$tag" "${@:2}" | head -n 1)
+  got=$(docker run --rm --entrypoint "$1" "$tag" "${@:2}")
   if ! grep -qE "(^|[^0-9.])${wanted//./\\.}\." <<<"$got"; then
     docker rmi "$tag" >/dev/null
-    die "the stand-in for $tag is of another version: $got"
+    die "the stand-in for $tag is of another version: ${got%%$'\n'*}"
   fi
 }
 

@@ -17,6 +17,6 @@ debian_mirror() {
   local mirror
   # shellcheck disable=SC2016 # apt fills it in
   mirror=$(apt-get indextargets --format '$(REPO_URI)' \
-    'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' 2>/dev/null | head -n 1) || true
+    'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' 2>/dev/null | sed -n 1p) || true
   echo "${mirror:-http://deb.debian.org/debian}"
 }

@@ -42,6 +42,8 @@ impl HttpArgs {
     }
 }
 
+const STARTING: &str = "the service is starting";
+
 /// A service's routes once it has started. Until then every other route than the probes answers 503.
 #[derive(Clone, Default)]
 pub struct Mount {
@@ -54,11 +56,15 @@ impl Mount {
         let _ = self.routes.set(routes);
     }
 
+    fn check_open(&self) -> Result<(), String> {
+        self.routes.get().map(|_| ()).ok_or_else(|| STARTING.into())
+    }
+
     async fn forward(State(mount): State<Self>, request: Request) -> Response {
         use tower::ServiceExt;
         match mount.routes.get() {
             Some(routes) => routes.clone().oneshot(request).await.into_response(),
-            None => Problem::unavailable("the service is starting").into_response(),
+            None => Problem::unavailable(STARTING).into_response(),
         }
     }
 }
@@ -66,10 +72,12 @@ impl Mount {
 /// The probes and metrics, and behind them whatever `mount` is opened with.
 ///
 /// - `/livez`: 200 as long as the process answers at all.
-/// - `/readyz`: 200 when every part of `health` is well, else 503; the body names each part.
+/// - `/readyz`: 200 when `mount` is open and every part of `health` is well, else 503; the body names each part.
 /// - `/metrics`: Prometheus text format.
 pub fn routes(health: Health, mount: Mount) -> Router {
     let metrics = telemetry::metrics();
+    let opened = mount.clone();
+    health.add("start", move || opened.check_open());
     Router::new()
         .route("/livez", get(|| ready("live\n")))
         .route("/readyz", get(move || ready(readiness(&health))))
@@ -128,5 +136,38 @@ impl axum::serve::Listener for NoDelay {
 
     fn local_addr(&self) -> std::io::Result<Self::Addr> {
         self.0.local_addr()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn status(routes: &Router, method: &str, path: &str) -> u16 {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        routes.clone().oneshot(request).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn a_service_whose_parts_are_well_is_not_ready_before_it_is_open() {
+        let (health, mount) = (Health::default(), Mount::default());
+        let routes = routes(health.clone(), mount.clone());
+        health.add("redis", || Ok(()));
+        assert_eq!(status(&routes, "GET", "/readyz").await, 503);
+        assert_eq!(status(&routes, "GET", "/orders").await, 503);
+        assert_eq!(status(&routes, "GET", "/livez").await, 200);
+        mount.open(Router::new().route("/orders", get(|| ready("none"))).fallback(unknown_route));
+        assert_eq!(status(&routes, "GET", "/readyz").await, 200);
+        assert_eq!(status(&routes, "GET", "/orders").await, 200);
+        assert_eq!(status(&routes, "GET", "/nowhere").await, 404);
+    }
+
+    #[tokio::test]
+    async fn a_probe_that_is_not_read_is_405() {
+        let routes = routes(Health::default(), Mount::default());
+        assert_eq!(status(&routes, "POST", "/readyz").await, 405);
     }
 }

@@ -101,7 +101,7 @@ where
     fn handle(
         &self,
         delivery: Delivery<Job>,
-    ) -> impl Future<Output = Result<Commit, Failure>> + Send + use<F, Handling> {
+    ) -> impl Future<Output = Result<Commit, Failure>> + Send {
         (self.0)(delivery)
     }
 }
@@ -134,6 +134,17 @@ impl Bench {
         let server = Server::ephemeral(durability).await.unwrap();
         let redis = Redis::open(&server.url()).unwrap();
         Self { commands: redis.commands().unwrap(), redis, server }
+    }
+
+    /// Kills the server (SIGKILL).
+    pub(crate) async fn crash(&mut self) {
+        self.server.kill().await.unwrap();
+    }
+
+    /// Starts the server again. The test's own connection has to come back too, and its first command may find that out.
+    pub(crate) async fn restart(&mut self) {
+        self.server.restart().await.unwrap();
+        eventually("Redis to answer", LIMIT, || self.try_run::<String>(&["PING"])).await;
     }
 
     pub(crate) fn commands(&self) -> Connection {

@@ -2,11 +2,14 @@
 
 use std::{
     fmt::{self, Display},
+    future::poll_fn,
     marker::PhantomData,
+    pin::Pin,
 };
 
 use axum::{
-    extract::rejection::BytesRejection,
+    body::{Body, HttpBody},
+    extract::{FromRequest, Request},
     http::{HeaderMap, StatusCode, header},
 };
 use common::problem::{FieldError, Problem};
@@ -17,20 +20,54 @@ use serde::{
 use serde_path_to_error::Segment;
 
 /// No request of this API needs more.
-pub(crate) const BODY_LIMIT: usize = 64 * 1024;
+const LIMIT: usize = 64 * 1024;
 
-/// 413 for a body over the limit, 400 for one that did not come whole.
-pub(crate) fn refused(rejection: &BytesRejection) -> Problem {
-    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = format!("the body is larger than {BODY_LIMIT} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
-    } else {
-        Problem::new(StatusCode::BAD_REQUEST, "the body could not be read")
+/// How far a body that is too large is read all the same. A client that sends everything before it looks for an answer
+/// would otherwise see a broken connection, and never why.
+const READ_LIMIT: usize = 1024 * 1024;
+
+/// A body that says it is JSON, read but not yet looked into. 413 if it is too large, 400 if it does not come whole, 415
+/// if it says that it is something else.
+pub(crate) struct JsonBody(pub(crate) Vec<u8>);
+
+impl<S: Send + Sync> FromRequest<S> for JsonBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let announced = body.size_hint().lower();
+        let waits_for_consent = parts.headers.contains_key(header::EXPECT);
+        if announced > READ_LIMIT as u64 || (announced > LIMIT as u64 && waits_for_consent) {
+            return Err(too_large());
+        }
+        let body = read(body).await?;
+        // After reading, or the connection would be of no use for another request.
+        check_media_type(&parts.headers)?;
+        Ok(Self(body))
     }
 }
 
-/// 415 unless the body says that it is JSON.
-pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+async fn read(mut body: Body) -> Result<Vec<u8>, Problem> {
+    let (mut bytes, mut length) = (Vec::new(), 0);
+    while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        let broken = |_| Problem::new(StatusCode::BAD_REQUEST, "the body did not come whole");
+        // What is not data are trailers.
+        let data = frame.map_err(broken)?.into_data().unwrap_or_default();
+        length += data.len();
+        if length <= LIMIT {
+            bytes.extend_from_slice(&data);
+        } else if length > READ_LIMIT {
+            break;
+        }
+    }
+    if length > LIMIT { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn too_large() -> Problem {
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, format!("the body is larger than {LIMIT} bytes"))
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {

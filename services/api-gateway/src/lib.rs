@@ -2,7 +2,7 @@
 //!
 //! | to follow | open |
 //! |---|---|
-//! | a request | `routes.rs` |
+//! | a request | `routes.rs`, and its body `body.rs` |
 //! | an order being accepted | `accept/` |
 //! | what `GET /orders/{id}` shows | `order_view.rs` |
 //! | prices | `catalogue.rs` |

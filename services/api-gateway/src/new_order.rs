@@ -113,7 +113,10 @@ impl Errors {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::body;
 
     fn order(customer_id: &str, items: &[(&str, u32)]) -> NewOrder {
         let items = items
@@ -137,6 +140,63 @@ mod tests {
     fn customer_ids_that_could_forge_a_key_or_a_log_line_are_refused() {
         for id in ["", "a b", "a:b", "{0}", "a\nb", "ä", &"x".repeat(65)] {
             assert!(order(id, &[("PEN-1", 1)]).priced().is_err(), "{id:?}");
+        }
+    }
+
+    /// The status that a body is refused with, if it is.
+    fn refusal(body: &[u8]) -> Option<u16> {
+        let outcome = body::parse::<NewOrder>(body).and_then(NewOrder::priced);
+        outcome.err().map(|problem| problem.status().as_u16())
+    }
+
+    /// Any JSON, more often than not with the names and values of an order in it.
+    fn json() -> impl Strategy<Value = Value> {
+        let text = prop_oneof!["BOOK-1|PEN-1|42", any::<String>()];
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            (0..1100).prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            text.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 64, 8, |inner| {
+            let name = prop_oneof!["customer_id|items|sku|quantity", any::<String>()];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+                prop::collection::btree_map(name, inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_an_order_or_refused(body in prop::collection::vec(any::<u8>(), 0..500)) {
+            prop_assert!(matches!(refusal(&body), None | Some(400 | 422)));
+        }
+
+        #[test]
+        fn json_is_an_order_or_422(body in json()) {
+            prop_assert!(matches!(refusal(body.to_string().as_bytes()), None | Some(422)), "{body}");
+        }
+
+        #[test]
+        fn a_broken_order_is_refused(
+            customer in json(),
+            sku in "BOOK-1|[A-Z]{0,9}",
+            quantity in json(),
+            cut in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
+            let items = serde_json::json!([{ "sku": sku, "quantity": quantity }]);
+            let whole = serde_json::json!({ "customer_id": customer, "items": items }).to_string();
+            prop_assert!(matches!(refusal(whole.as_bytes()), None | Some(422)), "{whole}");
+            let cut = cut.index(whole.len());
+            prop_assert_eq!(refusal(&whole.as_bytes()[..cut]), Some(400));
+            let mut changed = whole.into_bytes();
+            changed[cut] = byte;
+            prop_assert!(matches!(refusal(&changed), None | Some(400 | 422)));
         }
     }
 }

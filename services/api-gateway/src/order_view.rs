@@ -79,10 +79,15 @@ impl OrderView {
             placed_at: fields.get("placed_at")?.parse().ok()?,
             settled_at: fields.remove("settled_at"),
             payment_id: fields.remove("payment_id"),
-            charge_id: fields.remove("charge_id"),
-            reason: fields.remove("reason"),
+            charge_id: not_empty(fields.remove("charge_id")),
+            reason: not_empty(fields.remove("reason")),
         })
     }
+}
+
+/// What one status tells and the next does not is emptied: a parked order that is paid in the end has no reason any more.
+fn not_empty(field: Option<String>) -> Option<String> {
+    field.filter(|text| !text.is_empty())
 }
 
 /// Looks orders up.
@@ -121,7 +126,8 @@ impl OrderViewProjection {
         delivery: &Delivery<OrderEvent>,
         status: &'static str,
         payment_id: PaymentId,
-        detail: (&str, String),
+        charge_id: &str,
+        reason: &str,
     ) -> Commit {
         let order_id = delivery.message.order_id();
         info!(%order_id, status, trace_id = delivery.trace.trace_id(), "the order has a new status");
@@ -130,7 +136,8 @@ impl OrderViewProjection {
             ("status", status.to_owned()),
             ("payment_id", payment_id.to_string()),
             ("settled_at", delivery.occurred_at.to_string()),
-            detail,
+            ("charge_id", charge_id.to_owned()),
+            ("reason", reason.to_owned()),
         ];
         Commit::new().advance_fields(key, delivery.stream_id, fields)
     }
@@ -144,13 +151,13 @@ impl Handler for OrderViewProjection {
             // The accept script wrote the view together with this very event.
             OrderEvent::Placed { .. } => Commit::new(),
             OrderEvent::Paid { payment_id, charge_id, .. } => {
-                self.settled(&delivery, "paid", *payment_id, ("charge_id", charge_id.clone()))
+                self.settled(&delivery, "paid", *payment_id, charge_id, "")
             }
             OrderEvent::PaymentDeclined { payment_id, reason, .. } => {
-                self.settled(&delivery, "payment_declined", *payment_id, ("reason", reason.clone()))
+                self.settled(&delivery, "payment_declined", *payment_id, "", reason)
             }
             OrderEvent::PaymentParked { payment_id, reason, .. } => {
-                self.settled(&delivery, "payment_parked", *payment_id, ("reason", reason.clone()))
+                self.settled(&delivery, "payment_parked", *payment_id, "", reason)
             }
         })
     }

@@ -2,11 +2,7 @@
 
 use axum::{
     Json, Router,
-    body::Bytes,
-    extract::{
-        DefaultBodyLimit, Path, State,
-        rejection::{BytesRejection, PathRejection},
-    },
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -20,7 +16,7 @@ use tower_http::{
 
 use crate::{
     accept::{Accepted, Acceptor, IdempotencyKey, Lookup},
-    body,
+    body::{self, JsonBody},
     error::{internal, redis_failed},
     new_order::NewOrder,
     order_view::{OrderView, OrderViews},
@@ -41,7 +37,6 @@ fn edge(routes: Router) -> Router {
     routes
         .fallback(unknown_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(body::BODY_LIMIT))
         .layer(CatchPanicLayer::custom(|_| internal().into_response()))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
@@ -50,10 +45,8 @@ fn edge(routes: Router) -> Router {
 async fn place_order(
     State(acceptor): State<Acceptor>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    JsonBody(body): JsonBody,
 ) -> Result<Accepted, Problem> {
-    let body = body.map_err(|rejection| body::refused(&rejection))?;
-    body::check_media_type(&headers)?;
     // An earlier answer is given again whatever the prices and the rules are by now.
     let promise = match IdempotencyKey::from_headers(&headers)? {
         None => None,
@@ -106,4 +99,33 @@ fn trace_of(headers: &HeaderMap) -> TraceContext {
     let given = headers.get("traceparent").and_then(|value| value.to_str().ok());
     let parent = given.and_then(|text| text.parse::<TraceContext>().ok());
     parent.map_or_else(TraceContext::root, |parent| parent.child())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        extract::Request,
+    };
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn panics() -> StatusCode {
+        panic!("a secret")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_that_keeps_the_request_id_and_tells_nothing() {
+        let routes = edge(Router::new().route("/", get(panics)));
+        let request = Request::builder().header("x-request-id", "mine-1").body(Body::empty()).unwrap();
+        let response = routes.oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert_eq!(response.headers()["x-request-id"], "mine-1");
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&problem["status"], &problem["title"]), (&500.into(), &"Internal Server Error".into()));
+        assert!(!String::from_utf8_lossy(&body).contains("secret"), "{problem}");
+    }
 }

@@ -80,6 +80,8 @@ impl<H: Handler> Lane<H> {
 
     async fn fetch(&mut self, limit: usize) -> Result<Vec<RawEntry>, Error> {
         if limit == 0 {
+            // Handlers that wait for Redis to record their outcome are busy too, and must not hide that it is away.
+            redis::cmd("PING").exec_async(&mut self.settler.redis.clone()).await?;
             return Ok(Vec::new());
         }
         if Instant::now() >= self.claim_at {

@@ -89,7 +89,7 @@ impl WorkerStatus {
     }
 
     /// Fails with the reason when a stream has not been polled for ten times as long as one read may block. A worker
-    /// whose slots are all busy counts as polling.
+    /// whose slots are all busy polls with a `PING`.
     pub fn check(&self) -> Result<(), String> {
         let now = self.started.elapsed();
         for (partition, polled) in self.polled.iter().enumerate() {

@@ -88,15 +88,11 @@ async fn a_field_that_is_unknown_missing_twice_there_or_of_another_type_is_422_w
         (r#"{"customer_id":"42"}"#, "", "missing field `items`"),
         (r#"{"customer_id":"42","items":[{"quantity":1}]}"#, "/items/0", "missing field `sku`"),
         (r#"{"customer_id":"42","items":[{"sku":"PEN-1"}]}"#, "/items/0", "missing field `quantity`"),
-        (
-            r#"{"customer_id":"1","customer_id":"2","items":[]}"#,
-            "/customer_id",
-            "duplicate field `customer_id`",
-        ),
+        (r#"{"customer_id":"1","customer_id":"2","items":[]}"#, "", "duplicate field `customer_id`"),
         (
             r#"{"customer_id":"42","items":[{"sku":"PEN-1","sku":"PEN-1","quantity":1}]}"#,
-            "/items/0/sku",
-            "duplicate",
+            "/items/0",
+            "duplicate field `sku`",
         ),
         (r#"{"customer_id":42,"items":[]}"#, "/customer_id", "expected a string"),
         (r#"{"customer_id":null,"items":[]}"#, "/customer_id", "expected a string"),
@@ -248,11 +244,15 @@ async fn a_body_that_does_not_say_it_is_json_is_415() {
 async fn a_body_over_64_kib_is_413_however_it_comes() {
     let shop = Shop::open().await;
     shop.leaves_no_trace(async |shop| {
-        for size in [64 * 1024 + 1, 200 * 1024, 20 * 1024 * 1024] {
+        for size in [64 * 1024 + 1, 200 * 1024, 1024 * 1024] {
             let answer = shop.gateway.post(" ".repeat(size)).await;
             let problem = answer.problem(413);
             assert!(problem["detail"].as_str().unwrap().contains("65536"), "{problem}");
         }
+        let length = 20 * 1024 * 1024;
+        let head =
+            format!("POST /orders HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: {length}");
+        RawConnection::to(shop.gateway.address).await.ask(&head, &vec![b' '; length]).await.problem(413);
         let chunked = "POST /orders HTTP/1.1\r\ncontent-type: application/json\r\ntransfer-encoding: chunked";
         for chunks in [5, 50, 1000] {
             let body = format!("4000\r\n{}\r\n", " ".repeat(0x4000)).repeat(chunks) + "0\r\n\r\n";
@@ -292,8 +292,11 @@ async fn a_connection_is_usable_after_a_refusal() {
     connection.ask("GET /nowhere HTTP/1.1", b"").await.problem(404);
     connection.ask("DELETE /orders HTTP/1.1", b"").await.problem(405);
     connection.ask(&head("application/json", order.len()), order.as_bytes()).await.order_id();
-    // The rest of a body that is too long is not waited for, so what follows could not be told from it.
-    let refused = connection.ask(&head("application/json", 70_000), b"{").await;
-    refused.problem(413);
+    let long = vec![b' '; 70_000];
+    connection.ask(&head("application/json", long.len()), &long).await.problem(413);
+    connection.ask("GET /nowhere HTTP/1.1", b"").await.problem(404);
+    // The rest of a body that is far too long is not waited for, so what follows could not be told from it.
+    let endless = head("application/json", 1024 * 1024 * 1024);
+    connection.ask(&endless, b"{").await.problem(413);
     assert!(connection.is_closed().await);
 }

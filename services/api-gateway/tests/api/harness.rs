@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    thread,
     time::Duration,
 };
 
@@ -14,8 +15,8 @@ use redis_kit::{Connection, Redis};
 use reqwest::{Client, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 use test_support::eventually;
-use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio::{net::TcpListener, sync::oneshot, time::timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Long enough for a busy machine: only a test that fails waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -46,12 +47,12 @@ impl Shop {
     }
 }
 
-/// A gateway that runs in this process; it ends with the test.
+/// A gateway that runs in a thread of this process, as it does in one of its own; asked to stop when dropped.
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     client: Client,
-    running: JoinHandle<anyhow::Result<()>>,
-    shutdown: CancellationToken,
+    shutdown: DropGuard,
+    end: oneshot::Receiver<anyhow::Result<()>>,
 }
 
 #[derive(Parser)]
@@ -63,25 +64,34 @@ struct CommandLine {
 impl Gateway {
     /// Listens, and may not be ready yet.
     pub(crate) async fn start(redis_url: &str, flags: &[&str]) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
         let command_line = ["api-gateway", "--redis-url", redis_url].into_iter().chain(flags.iter().copied());
         let CommandLine { config } = CommandLine::try_parse_from(command_line).unwrap();
         let shutdown = CancellationToken::new();
-        let running = tokio::spawn(api_gateway::serve(listener, config, shutdown.clone()));
+        let (ended, end) = oneshot::channel();
+        let stop = shutdown.clone();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            // Nobody may be left to hear of its end.
+            let _ = ended.send(runtime.block_on(async {
+                let listener = TcpListener::from_std(listener)?;
+                api_gateway::serve(listener, config, stop).await
+            }));
+        });
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { address, client, running, shutdown }
+        Self { address, client, shutdown: shutdown.drop_guard(), end }
     }
 
     /// Asks it to stop, and waits for its end.
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
-        self.shutdown.cancel();
-        self.end().await
+        drop(self.shutdown);
+        timeout(PATIENCE, self.end).await.expect("the gateway does not stop").unwrap()
     }
 
     /// Waits for an end that nobody asked for.
     pub(crate) async fn end(self) -> anyhow::Result<()> {
-        tokio::time::timeout(PATIENCE, self.running).await.expect("the gateway does not end").unwrap()
+        timeout(PATIENCE, self.end).await.expect("the gateway does not end").unwrap()
     }
 
     pub(crate) async fn until_ready(&self) {
@@ -109,6 +119,7 @@ impl Gateway {
     }
 
     /// An order, still to be sent.
+    #[expect(clippy::needless_pass_by_value, reason = "a body is written where it is sent")]
     pub(crate) fn order(&self, body: impl ToString) -> RequestBuilder {
         let request = self.request("POST", "/orders").header(header::CONTENT_TYPE, "application/json");
         request.body(body.to_string())

@@ -1,6 +1,9 @@
 //! A Redis that is not there yet, is gone, or hangs.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use local_redis::{Durability, Server};
@@ -8,7 +11,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use test_support::eventually;
+use test_support::{FaultProxy, eventually};
 
 use crate::harness::{Answer, Gateway, PATIENCE, Shop, Store, two_books};
 
@@ -116,12 +119,10 @@ async fn while_redis_hangs_answers_are_503_within_the_limit_however_many_wait() 
     shop.signal(Signal::SIGSTOP);
     let path = format!("/orders/{id}");
     for _ in 0..2 {
-        let posts = (0..200).map(|n| async move { if n % 2 == 0 { Some(n.to_string()) } else { None } });
-        let posts = posts.map(|key| async {
-            match key.await {
-                Some(key) => timed(shop.gateway.post_with_key(&key, two_books())).await,
-                None => timed(shop.gateway.post(two_books())).await,
-            }
+        let posts = (0..200).map(|n| {
+            let order = shop.gateway.order(two_books());
+            let order = if n % 2 == 0 { order } else { order.header("idempotency-key", n) };
+            timed(Answer::to(order))
         });
         let (posted, shown) = tokio::join!(join_all(posts), timed(shop.gateway.get(&path)));
         for (answer, taken) in posted.into_iter().chain([shown]) {
@@ -138,16 +139,54 @@ async fn while_redis_hangs_answers_are_503_within_the_limit_however_many_wait() 
 }
 
 #[tokio::test]
-async fn a_client_that_repeats_a_request_whose_answer_was_lost_gets_one_order() {
+async fn a_repeated_request_whose_first_answer_was_a_503_makes_one_order() {
     let shop = Shop::open().await;
-    shop.signal(Signal::SIGSTOP);
-    shop.gateway.post_with_key("key", two_books()).await.problem(503);
-    shop.signal(Signal::SIGCONT);
+    let id = shop.gateway.place().await;
+    // Reads are answered, so the key is looked up; the order is held back for longer than anybody waits.
+    shop.store.say::<()>(&["CLIENT", "PAUSE", "60000", "WRITE"]).await;
+    let (answer, taken) = timed(shop.gateway.post_with_key("key", two_books())).await;
+    let problem = answer.problem(503);
+    assert!(problem["detail"].as_str().unwrap().contains("same Idempotency-Key"), "{problem}");
+    assert!(taken < AFTER_THE_LIMIT, "{taken:?}");
+    assert_eq!(shop.gateway.get(&format!("/orders/{id}")).await.status, 200);
+    shop.store.say::<()>(&["CLIENT", "UNPAUSE"]).await;
     let answer = eventually("the order", PATIENCE, || async {
         let answer = shop.gateway.post_with_key("key", two_books()).await;
         if answer.status == 201 { Ok(answer) } else { Err(answer.text()) }
     })
     .await;
     assert_eq!(shop.gateway.post_with_key("key", two_books()).await.body, answer.body);
-    assert_eq!(shop.store.journal().await.len(), 1);
+    assert_eq!(shop.store.journal().await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_order_whose_confirmation_was_lost_on_the_way_is_503_and_whole() {
+    let redis = Server::ephemeral(Durability::Always).await.unwrap();
+    let proxy = FaultProxy::start((Ipv4Addr::LOCALHOST, redis.port()).into()).await.unwrap();
+    let gateway = Gateway::start(&proxy.url(), &[]).await;
+    gateway.until_ready().await;
+    // The script must be known, or its first refusal is what is lost.
+    gateway.place().await;
+    proxy.drop_replies();
+    let (answer, taken) = timed(gateway.post(two_books())).await;
+    answer.problem(503);
+    assert!(taken < AFTER_THE_LIMIT, "{taken:?}");
+    let store = Store::of(&redis.url());
+    assert_eq!((store.journal().await.len(), store.keys("order:*").await.len()), (2, 2));
+    proxy.pass();
+    let shop = Shop { gateway, store, redis };
+    shop.until_accepting().await;
+}
+
+#[tokio::test]
+async fn connections_that_are_reset_are_made_anew() {
+    let redis = Server::ephemeral(Durability::Always).await.unwrap();
+    let proxy = FaultProxy::start((Ipv4Addr::LOCALHOST, redis.port()).into()).await.unwrap();
+    let gateway = Gateway::start(&proxy.url(), &[]).await;
+    gateway.until_ready().await;
+    let shop = Shop { gateway, store: Store::of(&redis.url()), redis };
+    for _ in 0..5 {
+        proxy.reset_connections();
+        shop.until_accepting().await;
+    }
 }

@@ -170,7 +170,7 @@ async fn what_the_journal_says_that_this_version_cannot_read_does_not_stop_the_v
     // What could not be read is kept, with its reason; a type that is merely new is not a defect.
     let dead: Vec<crate::harness::Entry> =
         shop.store.say(&["XRANGE", &format!("{journal}:dead:order-view"), "-", "+"]).await;
-    assert_eq!(dead.len(), 6, "{dead:?}");
+    assert_eq!(dead.len(), 5, "{dead:?}");
     assert!(dead.iter().all(|(_, fields)| fields[1].0 == "reason" && !fields[1].1.is_empty()), "{dead:?}");
 }
 

@@ -19,6 +19,7 @@ local function claim(id, min_idle)
     local pending = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1)[1]
     local failed = tonumber(redis.call('HGET', KEYS[2], id) or 0)
     claimed[#claimed + 1] = { id, entry[2], failed, pending[4] }
+    in_hand[id] = true
   elseif #redis.call('XRANGE', KEYS[1], id, id) == 0 then
     redis.call('HDEL', KEYS[2], id)
     lost[#lost + 1] = id

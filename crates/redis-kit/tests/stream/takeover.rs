@@ -1,0 +1,187 @@
+//! Consumers that die or stall, and others that take over what they left.
+
+use std::time::Duration;
+
+use redis_kit::stream::{Failure, WorkerOptions};
+use test_support::eventually;
+use tokio::time::Instant;
+
+use crate::harness::{
+    Bench, GROUP, Gate, LIMIT, NEVER, Notes, Pending, STREAM, done, options, options_with_takeover, same,
+};
+
+#[tokio::test]
+async fn what_a_dead_consumer_left_is_done_by_another() {
+    let bench = Bench::start().await;
+    let started = Notes::new();
+    let noted = started.clone();
+    let dying = bench
+        .work("dying", options(), move |job| {
+            noted.push(job.stream_id);
+            std::future::pending()
+        })
+        .await;
+    bench.want(&["a", "b"]).await;
+    started.until(2).await;
+    dying.die().await;
+
+    let options = options_with_takeover();
+    let idle = options.claim_idle;
+    let died = Instant::now();
+    let heir = bench
+        .work("heir", options, move |job| async move {
+            assert_eq!(job.attempt, 1, "a takeover is no failed attempt");
+            done(&job)
+        })
+        .await;
+    bench.finished(vec!["a", "b"]).await;
+    // With room for a machine that is busy with other things.
+    assert!(died.elapsed() < idle + Duration::from_secs(5), "{:?}", died.elapsed());
+    heir.stop().await;
+}
+
+#[tokio::test]
+async fn entries_that_came_while_their_reader_died_are_done_by_another() {
+    let bench = Bench::start().await;
+    bench.want(&["a", "b"]).await;
+    bench.run::<()>(&["XGROUP", "CREATE", STREAM, GROUP, "0"]).await;
+    let read = ["XREADGROUP", "GROUP", GROUP, "dead", "COUNT", "2", "STREAMS", STREAM, ">"];
+    bench.run::<redis::Value>(&read).await;
+    let worker = bench.work("w", options_with_takeover(), |job| async move { done(&job) }).await;
+    bench.finished(vec!["a", "b"]).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_zombie_changes_nothing_whatever_it_returns() {
+    let bench = Bench::start().await;
+    let (gate, started) = (Gate::closed(), Notes::new());
+    let (waiting, noted) = (gate.clone(), started.clone());
+    let zombie = bench
+        .work("zombie", options(), move |job| {
+            let (waiting, noted) = (waiting.clone(), noted.clone());
+            async move {
+                noted.push(job.stream_id);
+                waiting.wait().await;
+                match job.message.name() {
+                    "commits" => done(&job),
+                    "retries" => Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }),
+                    _ => Err(Failure::reject("never")),
+                }
+            }
+        })
+        .await;
+    bench.want(&["commits", "retries", "rejects"]).await;
+    started.until(3).await;
+
+    // The heir has them in hand when the zombie wakes up, so each is still pending, but on another.
+    let (heirs_gate, taken) = (Gate::closed(), Notes::new());
+    let (waiting, noted) = (heirs_gate.clone(), taken.clone());
+    let heir = bench
+        .work("heir", options_with_takeover(), move |job| {
+            let (waiting, noted) = (waiting.clone(), noted.clone());
+            async move {
+                noted.push(job.stream_id);
+                waiting.wait().await;
+                done(&job)
+            }
+        })
+        .await;
+    taken.until(3).await;
+    let before = bench.pending().await;
+    gate.open();
+    zombie.stop().await;
+    assert_eq!(bench.pending().await, before);
+    assert!(bench.done().await.is_empty());
+
+    heirs_gate.open();
+    bench.finished(vec!["commits", "rejects", "retries"]).await;
+    assert!(bench.dead_letters().await.is_empty());
+    assert_eq!(bench.run::<u64>(&["EXISTS", "jobs:{t}:retry:workers", "jobs:{t}:attempts:workers"]).await, 0);
+    heir.stop().await;
+}
+
+#[tokio::test]
+async fn a_zombie_that_wakes_up_after_its_heir_has_finished_repeats_nothing() {
+    let bench = Bench::start().await;
+    let (gate, started) = (Gate::closed(), Notes::new());
+    let (waiting, noted) = (gate.clone(), started.clone());
+    let zombie = bench
+        .work("zombie", options(), move |job| {
+            let (waiting, noted) = (waiting.clone(), noted.clone());
+            async move {
+                noted.push(job.stream_id);
+                waiting.wait().await;
+                done(&job)
+            }
+        })
+        .await;
+    bench.want(&["a"]).await;
+    started.until(1).await;
+    let heir = bench.work("heir", options_with_takeover(), |job| async move { done(&job) }).await;
+    bench.finished(vec!["a"]).await;
+    gate.open();
+    zombie.stop().await;
+    assert_eq!(bench.done().await, ["a"]);
+    heir.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_does_not_take_from_itself_what_it_is_still_handling() {
+    let bench = Bench::start().await;
+    let (gate, started) = (Gate::closed(), Notes::new());
+    let (waiting, noted) = (gate.clone(), started.clone());
+    let options = WorkerOptions { claim_idle: Duration::from_millis(20), ..options() };
+    let worker = bench
+        .work("w", options, move |job| {
+            let (waiting, noted) = (waiting.clone(), noted.clone());
+            async move {
+                noted.push(job.message.name().to_owned());
+                if job.message.name() == "slow" {
+                    waiting.wait().await;
+                }
+                done(&job)
+            }
+        })
+        .await;
+    bench.want(&["slow"]).await;
+    started.until(1).await;
+    // While many looks for idle entries pass.
+    for name in ["a", "b", "c", "d", "e"] {
+        bench.want(&[name]).await;
+        eventually("it to be done", LIMIT, || async {
+            same(&Some(name.to_owned()), &bench.done().await.last().cloned())
+        })
+        .await;
+    }
+    let slow: Vec<Pending> = bench.pending().await;
+    assert_eq!((slow.len(), slow[0].deliveries), (1, 1));
+    gate.open();
+    bench.finished(vec!["slow", "a", "b", "c", "d", "e"]).await;
+    assert_eq!(started.all().len(), 6);
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn many_entries_that_wait_for_their_retry_do_not_hide_idle_ones_behind_them() {
+    let bench = Bench::start().await;
+    let names: Vec<String> = (0..1500).map(|n| n.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let waiting = bench.want(&names).await;
+    bench.want(&["idle"]).await;
+    bench.run::<()>(&["XGROUP", "CREATE", STREAM, GROUP, "0"]).await;
+    let read = ["XREADGROUP", "GROUP", GROUP, "dead", "STREAMS", STREAM, ">"];
+    bench.run::<redis::Value>(&read).await;
+    let mut wait = redis_kit::cmd("ZADD");
+    wait.arg("jobs:{t}:retry:workers");
+    for id in &waiting {
+        wait.arg(9e15).arg(id);
+    }
+    wait.exec_async(&mut bench.commands()).await.unwrap();
+
+    let options = WorkerOptions { concurrency: 1, ..options_with_takeover() };
+    let worker = bench.work("w", options, |job| async move { done(&job) }).await;
+    eventually("the idle one to be done", LIMIT, || async { same(&vec!["idle"], &bench.done().await) }).await;
+    assert_eq!(bench.pending().await.len(), waiting.len());
+    worker.stop().await;
+}
