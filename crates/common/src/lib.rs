@@ -9,9 +9,11 @@
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
 //! | [`http`], [`health`], [`problem`] | probes, readiness, errors over HTTP |
+//! | [`first_written`] | values that the first service ever writes |
 //! | [`heartbeat`] | how each instance shows itself in Redis |
 //! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
 
+pub mod first_written;
 pub mod health;
 pub mod heartbeat;
 pub mod http;

@@ -15,6 +15,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::{
+    first_written::first_written,
     health::Health,
     heartbeat,
     http::{self, HttpArgs, Mount},
@@ -142,12 +143,9 @@ impl Service {
 
     /// Waits for Redis, and learns whether its data lives in as many partitions as this service expects.
     async fn agree_on_partitions(&self) -> anyhow::Result<()> {
-        let mut set = redis_kit::cmd("SET");
-        set.arg(self.names.partitions()).arg(self.partitions.count()).arg("NX").arg("GET");
-        let stored: Option<u16> =
-            patiently(async || Ok(set.query_async(&mut self.commands.clone()).await?)).await?;
-        // None: this is the first service ever, and its number is written now.
-        Ok(stored.map_or(Ok(()), |stored| self.partitions.check(stored))?)
+        let (key, count) = (self.names.partitions(), self.partitions.count());
+        let stored = patiently(|| first_written(self.commands.clone(), &key, count)).await?;
+        Ok(self.partitions.check(stored)?)
     }
 
     /// Opens the routes that the public may use.

@@ -42,3 +42,21 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    /// Compiles only if what `run` returns may be spawned on any runtime.
+    fn can_be_spawned<Config, Running: Future + Send>(_: impl FnOnce(Config, CancellationToken) -> Running) {}
+
+    #[test]
+    fn every_service_can_be_run_inside_another_program() {
+        can_be_spawned(api_gateway::run);
+        can_be_spawned(order_publisher::run);
+        can_be_spawned(payment_producer::run);
+        can_be_spawned(payment_worker::run);
+        can_be_spawned(notification_subscriber::run);
+        can_be_spawned(sandbox::run);
+    }
+}

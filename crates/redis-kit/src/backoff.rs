@@ -46,7 +46,10 @@ impl Backoff {
 
 /// Repeats `attempt`, with pauses, for as long as Redis is away or otherwise fails in a way that passes. Returns the first
 /// success, or the first error that waiting does not cure.
-pub async fn patiently<T>(mut attempt: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+pub async fn patiently<T, Attempt>(mut attempt: impl FnMut() -> Attempt) -> Result<T, Error>
+where
+    Attempt: Future<Output = Result<T, Error>>,
+{
     let mut failures = 0;
     loop {
         match attempt().await {

@@ -22,4 +22,4 @@ pub use backoff::{Backoff, patiently};
 pub use connection::{Connection, Redis};
 pub use error::Error;
 // The client library itself, for commands that are no pattern, so that its version is chosen in one place.
-pub use redis::{Script, cmd, pipe};
+pub use redis::{FromRedisValue, Script, ToRedisArgs, cmd, pipe};

@@ -98,10 +98,7 @@ where
 {
     type Message = Job;
 
-    fn handle(
-        &self,
-        delivery: Delivery<Job>,
-    ) -> impl Future<Output = Result<Commit, Failure>> + Send {
+    fn handle(&self, delivery: Delivery<Job>) -> impl Future<Output = Result<Commit, Failure>> + Send {
         (self.0)(delivery)
     }
 }

@@ -38,7 +38,13 @@ async fn call<T: redis::FromRedisValue>(
 }
 
 /// Calls a fenced script for a delivery to consumer `c`.
-async fn settle(bench: &Bench, script: &Script, keys: &[&str], delivery: [&str; 2], args: &[&str]) -> Answer<u8> {
+async fn settle(
+    bench: &Bench,
+    script: &Script,
+    keys: &[&str],
+    delivery: [&str; 2],
+    args: &[&str],
+) -> Answer<u8> {
     let keys = [&[STREAM, ATTEMPTS, RETRY], keys].concat();
     call(bench, script, &keys, &[&[GROUP, "c"], delivery.as_slice(), args].concat()).await
 }

@@ -147,7 +147,7 @@ impl<H: Handler> Lane<H> {
                 group,
                 "the group is gone, as after Redis lost its data; starting anew at the stream's first entry"
             );
-            if let Err(error) = member.create_group(&mut redis.clone()).await {
+            if let Err(error) = member.create_group(redis.clone()).await {
                 warn!(stream, group, %error, "cannot create the group yet");
             }
         } else if !error.is_transient() {

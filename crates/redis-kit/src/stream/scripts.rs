@@ -18,6 +18,7 @@ static COMMIT: LazyLock<Script> = fenced!("lua/commit.lua");
 static POSTPONE: LazyLock<Script> = fenced!("lua/postpone.lua");
 static REJECT: LazyLock<Script> = fenced!("lua/reject.lua");
 static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/claim.lua")));
+static CREATE_GROUP: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/create_group.lua")));
 static LEAVE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/leave.lua")));
 
 /// One consumer's place in the group of one stream: the keys and names that every script needs.
@@ -81,15 +82,10 @@ impl Membership {
         }
     }
 
-    /// Creates the group at the start of the stream, and the stream if need be. Tells whether it was missing.
-    pub(super) async fn create_group(&self, redis: &mut Connection) -> Result<bool, Error> {
-        let mut create = redis::cmd("XGROUP");
-        create.arg("CREATE").arg(&self.stream).arg(&self.group).arg("0").arg("MKSTREAM");
-        match create.exec_async(redis).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.code() == Some("BUSYGROUP") => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+    /// Creates the group at the start of the stream, and the stream if need be, unless it is there.
+    pub(super) async fn create_group(&self, mut redis: Connection) -> Result<(), Error> {
+        let mut script = CREATE_GROUP.key(&self.stream);
+        Ok(script.arg(&self.group).invoke_async(&mut redis).await?)
     }
 
     /// Applies a commit and acknowledges the entry.

@@ -24,7 +24,8 @@ pub struct Worker<H> {
 
 impl<H: Handler> Worker<H> {
     /// Joins `group` on every one of `streams` as `consumer`, creating groups that are missing at the start of their
-    /// stream, and waiting for Redis for as long as it takes. `consumer` must be a new name for every process that ever runs, or a crash goes unseen.
+    /// stream, and waiting for Redis for as long as it takes. `consumer` must be a new name for every process that ever
+    /// runs, or a crash goes unseen.
     pub async fn start(
         redis: &Redis,
         streams: &[String],
@@ -39,7 +40,7 @@ impl<H: Handler> Worker<H> {
         let mut lanes = Vec::with_capacity(streams.len());
         for (partition, stream) in streams.iter().enumerate() {
             let member = Membership::new(stream, group, consumer);
-            patiently(async || member.create_group(&mut commands.clone()).await).await?;
+            patiently(|| member.create_group(commands.clone())).await?;
             let reader = redis.blocking(options.block)?;
             let settler = Settler::new(member, commands.clone(), Arc::clone(&handler), options.clone());
             lanes.push(Lane::new(partition, settler, reader, status.clone()));

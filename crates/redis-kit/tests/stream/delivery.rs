@@ -6,7 +6,9 @@ use redis_kit::{
 };
 use test_support::eventually;
 
-use crate::harness::{Bench, Gate, LIMIT, Notes, STREAM, Working, done, options, options_with_takeover, same};
+use crate::harness::{
+    Bench, Gate, LIMIT, Notes, STREAM, Working, done, options, options_with_takeover, same,
+};
 
 #[tokio::test]
 async fn entries_appended_before_the_first_worker_are_handled() {
@@ -82,8 +84,10 @@ async fn no_more_is_handled_or_pending_than_there_are_slots() {
         assert_eq!(started.all().len(), finished + 3);
         assert_eq!(bench.pending().await.len(), 3);
         gate.let_through(1);
-        eventually("the next to be done", LIMIT, || async { same(&(finished + 1), &bench.done().await.len()) })
-            .await;
+        eventually("the next to be done", LIMIT, || async {
+            same(&(finished + 1), &bench.done().await.len())
+        })
+        .await;
     }
     gate.open();
     bench.finished(names).await;

@@ -46,8 +46,10 @@ async fn after_redis_lost_its_data_later_entries_are_handled() {
         bench.want(&[name]).await;
         bench.finished(vec![name]).await;
         bench.run::<()>(&["FLUSHALL"]).await;
-        eventually("the group to be back", LIMIT, || bench.try_run::<redis::Value>(&["XPENDING", STREAM, "workers"]))
-            .await;
+        eventually("the group to be back", LIMIT, || {
+            bench.try_run::<redis::Value>(&["XPENDING", STREAM, "workers"])
+        })
+        .await;
     }
     bench.want(&["c"]).await;
     bench.finished(vec!["c"]).await;
@@ -152,8 +154,10 @@ async fn a_commit_whose_answer_is_lost_is_not_applied_twice() {
     started.until(2).await;
     proxy.drop_replies();
     gate.open();
-    eventually("the commit to be carried out", LIMIT, || async { same(&vec!["a", "b"], &bench.done().await) })
-        .await;
+    eventually("the commit to be carried out", LIMIT, || async {
+        same(&vec!["a", "b"], &bench.done().await)
+    })
+    .await;
     proxy.pass();
     proxy.reset_connections();
 

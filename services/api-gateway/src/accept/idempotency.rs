@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::http::{HeaderMap, StatusCode};
-use common::{names::Names, partition::Partitions, problem::Problem};
+use common::{first_written::first_written, names::Names, partition::Partitions, problem::Problem};
 use hmac::{Hmac, KeyInit, Mac};
-use redis_kit::{Connection, Error};
+use redis_kit::{Connection, Error, patiently};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -55,6 +55,11 @@ pub(super) struct KeyHasher {
     keyed: Hmac<Sha256>,
 }
 
+/// 244 random bits.
+fn new_secret() -> String {
+    [Uuid::new_v4(), Uuid::new_v4()].map(|id| id.simple().to_string()).concat()
+}
+
 /// The record under which a request's answer is to be kept.
 #[derive(Clone, Debug)]
 pub(crate) struct Promise {
@@ -72,16 +77,11 @@ pub(super) struct Record {
 
 impl KeyHasher {
     /// Takes the secret from Redis, or makes it if this is the first gateway ever.
-    pub(super) async fn start(redis: &mut Connection, names: &Names) -> anyhow::Result<Self> {
-        let fresh = [Uuid::new_v4(), Uuid::new_v4()].map(|id| id.simple().to_string()).concat();
-        let mut set = redis_kit::cmd("SET");
-        set.arg(names.gateway_secret()).arg(&fresh).arg("NX").arg("GET");
-        let stored: Option<String> =
-            set.query_async(redis).await.context("cannot read the gateways' secret from Redis")?;
-        let secret = stored.unwrap_or(fresh);
-        Ok(Self {
-            keyed: Hmac::new_from_slice(secret.as_bytes()).context("the gateways' secret is unusable")?,
-        })
+    pub(super) async fn start(redis: &Connection, names: &Names) -> anyhow::Result<Self> {
+        let (key, fresh) = (names.gateway_secret(), new_secret());
+        let secret = patiently(|| first_written(redis.clone(), &key, fresh.clone())).await?;
+        let keyed = Hmac::new_from_slice(secret.as_bytes()).context("the gateways' secret is unusable")?;
+        Ok(Self { keyed })
     }
 
     pub(super) fn promise(

@@ -52,7 +52,7 @@ impl Acceptor {
             redis: service.commands.clone(),
             names: service.names.clone(),
             partitions: service.partitions,
-            keys: KeyHasher::start(&mut service.commands.clone(), &service.names).await?,
+            keys: KeyHasher::start(&service.commands, &service.names).await?,
             durability,
         })
     }
