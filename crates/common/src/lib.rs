@@ -9,6 +9,7 @@
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
 //! | [`http`], [`health`], [`problem`] | probes, readiness, errors over HTTP |
+//! | [`probe`] | asking another service whether it is ready |
 //! | [`first_written`] | values that the first service ever writes |
 //! | [`heartbeat`] | how each instance shows itself in Redis |
 //! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
@@ -21,6 +22,7 @@ pub mod messages;
 pub mod money;
 pub mod names;
 pub mod partition;
+pub mod probe;
 pub mod problem;
 pub mod process;
 pub mod service;

@@ -3,8 +3,8 @@
 use std::{
     ffi::OsString,
     future::Future,
-    io::{Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpStream},
+    io::Write,
+    net::{Ipv4Addr, SocketAddr},
     process::ExitCode,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
+    probe::ask_ready,
     shutdown,
     telemetry::{self, TelemetryArgs},
 };
@@ -136,26 +137,11 @@ async fn expired(shutdown: &CancellationToken, grace: Duration) {
 
 /// Images have no shell and no curl, so the binary asks itself.
 fn healthcheck(port: u16) -> ExitCode {
-    match ask_ready(port) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("not ready; /readyz says why");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("cannot reach port {port}: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Asks the service on this port of this machine whether it is ready. Blocks for two seconds at most.
-pub fn ask_ready(port: u16) -> std::io::Result<bool> {
-    let limit = Duration::from_secs(2);
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), limit)?;
-    stream.set_read_timeout(Some(limit))?;
-    stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(4096).read_to_string(&mut answer)?;
-    Ok(answer.starts_with("HTTP/1.1 200"))
+    let reason = match ask_ready(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(reason)) => format!("not ready: {reason}"),
+        Err(error) => format!("cannot reach port {port}: {error}"),
+    };
+    let _ = writeln!(std::io::stderr(), "{reason}");
+    ExitCode::FAILURE
 }

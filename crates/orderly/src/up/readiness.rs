@@ -1,7 +1,10 @@
 //! Whether everything is ready, as the services themselves tell it.
 
-use common::{names::Names, process::ask_ready};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use common::{names::Names, probe::ask_ready};
 use redis_kit::{Connection, Redis};
+use tokio::task::spawn_blocking;
 
 use super::supervisor::Supervisor;
 use crate::services::Service;
@@ -44,24 +47,24 @@ impl Readiness {
         let reply = get.query_async(&mut self.redis.clone()).await;
         let (pid, ready, address): (Option<u32>, Option<u8>, Option<String>) =
             reply.map_err(|error| format!("cannot be asked for: {error}"))?;
-        match (pid, ready) {
-            (Some(pid), _) if pid != supervisor.pid() => Err("has just been restarted".into()),
-            (Some(_), Some(1)) => Ok(()),
-            (Some(_), _) => {
-                Err(format!("is not ready; http://{}/readyz says why", address.unwrap_or_default()))
-            }
-            (None, _) => Err("has not started yet".into()),
+        let address = address.and_then(|address| address.parse().ok());
+        match (pid, ready, address) {
+            (Some(pid), _, _) if pid != supervisor.pid() => Err("has just been restarted".into()),
+            (Some(_), Some(1), _) => Ok(()),
+            (Some(_), _, Some(address)) => ask(address).await,
+            _ => Err("has not started yet".into()),
         }
     }
 }
 
 async fn sandbox(port: Option<u16>) -> Result<(), String> {
-    let port = port.unwrap_or_default();
-    let asked = tokio::task::spawn_blocking(move || ask_ready(port)).await;
-    match asked {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => Err(format!("is not ready; http://127.0.0.1:{port}/readyz says why")),
-        Ok(Err(error)) => Err(format!("does not answer on port {port}: {error}")),
+    ask(SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or_default()))).await
+}
+
+async fn ask(address: SocketAddr) -> Result<(), String> {
+    match spawn_blocking(move || ask_ready(address)).await {
+        Ok(Ok(state)) => state.map_err(|reason| format!("is not ready: {reason}")),
+        Ok(Err(error)) => Err(format!("does not answer at {address}: {error}")),
         Err(error) => Err(error.to_string()),
     }
 }

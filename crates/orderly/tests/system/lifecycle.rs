@@ -4,6 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use nix::sys::signal::Signal;
 use test_support::{System, eventually, is_running, send};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{options, system};
 
@@ -151,4 +152,24 @@ async fn colour_can_be_insisted_on() {
     let system = System::start(&options).await;
     let log = system.log().join("\n");
     assert!(log.contains("\u{1b}["), "{log}");
+}
+
+#[tokio::test]
+async fn a_given_redis_that_may_lose_orders_is_named_as_what_up_waits_for() {
+    let weak = local_redis::Server::ephemeral(local_redis::Durability::Volatile).await.unwrap();
+    let options = options().args(["--redis-url", &weak.url()]);
+    let mut up = options.command().spawn().unwrap();
+    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines();
+    let told = tokio::time::timeout(SETTLED, async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line.contains("waiting: api-gateway") && line.contains("appendonly") {
+                return line;
+            }
+        }
+        panic!("up ended");
+    });
+    let line = told.await.unwrap();
+    assert!(line.contains("--durability"), "{line}");
+    send(up.id().unwrap(), Signal::SIGTERM);
+    assert!(up.wait().await.unwrap().success());
 }

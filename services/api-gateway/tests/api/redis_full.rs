@@ -1,7 +1,7 @@
 //! A Redis that has reached its `maxmemory`.
 
 use crate::{
-    harness::{Shop, two_books},
+    harness::{Gateway, Shop, two_books},
     view::paid,
 };
 
@@ -47,4 +47,14 @@ async fn what_happens_to_orders_is_shown_on_a_full_redis_too() {
     shop.fill().await;
     shop.append(&paid(id)).await;
     shop.until_status(id, "paid").await;
+}
+
+#[tokio::test]
+async fn a_gateway_can_be_started_while_redis_is_full() {
+    let shop = Shop::open().await;
+    let id = shop.gateway.place().await;
+    shop.fill().await;
+    let second = Gateway::start(&shop.redis.url(), &[]).await;
+    second.until_ready().await;
+    assert_eq!(second.get(&format!("/orders/{id}")).await.status, 200);
 }
