@@ -30,9 +30,13 @@ impl Health {
 
     /// Whether the service can do its work now.
     pub fn is_ready(&self) -> bool {
-        let parts = self.parts();
-        !parts.is_empty() && parts.values().all(Result::is_ok)
+        all_well(&self.parts())
     }
+}
+
+/// Whether there are parts, and all of them are well.
+pub(crate) fn all_well(parts: &BTreeMap<&'static str, Result<(), String>>) -> bool {
+    !parts.is_empty() && parts.values().all(Result::is_ok)
 }
 
 #[cfg(test)]

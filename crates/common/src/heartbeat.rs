@@ -12,7 +12,10 @@ use std::{
 
 use jiff::Timestamp;
 use redis_kit::{Connection, Error};
-use tokio::{task::JoinHandle, time::interval};
+use tokio::{
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -100,6 +103,7 @@ async fn keep_describing(
 ) {
     let started_at = Timestamp::now().to_string();
     let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         // Apart from the description, which a full Redis refuses although it is there.
         if redis_kit::cmd("PING").exec_async(&mut redis).await.is_ok() {
@@ -123,7 +127,8 @@ async fn describe(
     redis: &mut Connection,
 ) -> Result<(), Error> {
     let mut steps = redis_kit::pipe();
-    steps.cmd("HSET").arg(key);
+    // In one step, or a crash in between would leave a description that never expires.
+    steps.atomic().cmd("HSET").arg(key);
     for (field, value) in [
         ("service", description.service.to_owned()),
         ("instance", description.instance.clone()),

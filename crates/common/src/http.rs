@@ -19,7 +19,11 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{health::Health, problem::Problem, telemetry};
+use crate::{
+    health::{Health, all_well},
+    problem::Problem,
+    telemetry,
+};
 
 /// Where a service listens.
 #[derive(Args, Clone, Debug)]
@@ -101,12 +105,12 @@ pub async fn unknown_route(uri: Uri) -> Problem {
 }
 
 fn readiness(health: &Health) -> Response {
-    let parts: Map<String, Value> = health
-        .parts()
+    let parts = health.parts();
+    let ready = all_well(&parts);
+    let parts: Map<String, Value> = parts
         .into_iter()
         .map(|(part, state)| (part.to_owned(), state.map_or_else(Value::from, |()| "ok".into())))
         .collect();
-    let ready = health.is_ready();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(json!({ "ready": ready, "parts": parts }))).into_response()
 }

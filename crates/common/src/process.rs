@@ -20,6 +20,10 @@ use crate::{
     telemetry::{self, TelemetryArgs},
 };
 
+/// How long a service may take to end after it was asked to. Longer than a worker's own grace period, after which it hands
+/// back what is unfinished; shorter than what supervisors (`up`, the compose file) allow before they kill.
+const DRAIN_LIMIT: Duration = Duration::from_secs(11);
+
 #[derive(Parser)]
 #[command(version, args_conflicts_with_subcommands = true)]
 struct Cli<Config: Args> {
@@ -38,9 +42,6 @@ struct ProcessArgs {
     /// Threads that run the service. One is the fastest while services share few cores
     #[arg(long, env = "SERVICE_THREADS", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     threads: u16,
-    /// Seconds that draining may take after SIGTERM before what is left is dropped (and redelivered elsewhere)
-    #[arg(long, env = "GRACE_SECONDS", default_value_t = 10, value_name = "SECONDS")]
-    grace: u64,
     /// Stop when standard input ends, as it does when the supervisor that holds it is gone
     #[arg(long, hide = true)]
     supervised: bool,
@@ -103,20 +104,22 @@ where
 {
     telemetry::init(&process.telemetry)?;
     let runtime = runtime(process.threads).context("cannot start the async runtime")?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let shutdown = shutdown::listen(process.supervised).context("cannot listen for signals")?;
-        let grace = Duration::from_secs(process.grace);
         tokio::select! {
             outcome = run(config, shutdown.clone()) => {
                 info!(service = name, "stopped");
                 outcome
             }
-            () = expired(&shutdown, grace) => {
-                warn!(service = name, ?grace, "draining took too long: what is unfinished will be redelivered");
+            () = drained_too_long(&shutdown) => {
+                warn!(service = name, limit = ?DRAIN_LIMIT, "draining took too long: what is unfinished will be redelivered");
                 Ok(())
             }
         }
-    })
+    });
+    // Not waiting for blocking calls, such as a name look-up that hangs.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// One thread needs no work stealing; its runtime is smaller and wakes faster.
@@ -129,10 +132,9 @@ fn runtime(threads: u16) -> std::io::Result<tokio::runtime::Runtime> {
     builder.worker_threads(threads.into()).enable_all().build()
 }
 
-async fn expired(shutdown: &CancellationToken, grace: Duration) {
+async fn drained_too_long(shutdown: &CancellationToken) {
     shutdown.cancelled().await;
-    // The service hands its own unfinished work back at the end of the grace period; this is the limit for that too.
-    tokio::time::sleep(grace + Duration::from_secs(1)).await;
+    tokio::time::sleep(DRAIN_LIMIT).await;
 }
 
 /// Images have no shell and no curl, so the binary asks itself.

@@ -6,11 +6,11 @@ use std::{net::SocketAddr, process::id as process_id, time::Duration};
 use anyhow::Context;
 use clap::Args;
 use redis_kit::{
-    Connection, Redis, patiently,
+    Connection, Redis, check_version, patiently,
     stream::{Handler, Worker, WorkerOptions},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::info;
 use uuid::Uuid;
 
@@ -89,7 +89,8 @@ pub struct Service {
     address: SocketAddr,
     mount: Mount,
     server: JoinHandle<std::io::Result<()>>,
-    shutdown: CancellationToken,
+    // Dropped, it lets the server finish and end.
+    server_stop: DropGuard,
 }
 
 impl Service {
@@ -119,7 +120,10 @@ impl Service {
         let instance =
             args.instance.clone().unwrap_or_else(|| format!("{:08x}", Uuid::new_v4().as_fields().0));
         let (health, mount) = (Health::default(), Mount::default());
+        let draining = shutdown.clone();
+        health.add("running", move || if draining.is_cancelled() { Err("draining".into()) } else { Ok(()) });
         let starting = http::routes(health.clone(), mount.clone());
+        let server_stop = CancellationToken::new();
         let service = Self {
             commands: redis.commands()?,
             redis,
@@ -131,18 +135,20 @@ impl Service {
             instance,
             address,
             mount,
-            server: tokio::spawn(http::serve(listener, starting, shutdown.clone())),
-            shutdown: shutdown.clone(),
+            server: tokio::spawn(http::serve(listener, starting, server_stop.clone())),
+            server_stop: server_stop.drop_guard(),
         };
         info!(service = name, instance = service.instance, %address, redis = service.redis.address(), "starting");
-        match shutdown.run_until_cancelled(service.agree_on_partitions()).await {
+        match shutdown.run_until_cancelled(service.agree_with_redis()).await {
             Some(reached) => reached.map(|()| Some(service)),
             None => Ok(None),
         }
     }
 
-    /// Waits for Redis, and learns whether its data lives in as many partitions as this service expects.
-    async fn agree_on_partitions(&self) -> anyhow::Result<()> {
+    /// Waits for Redis, and learns whether it is new enough and its data lives in as many partitions as this service
+    /// expects.
+    async fn agree_with_redis(&self) -> anyhow::Result<()> {
+        patiently(|| check_version(self.commands.clone())).await?;
         let (key, count) = (self.names.partitions(), self.partitions.count());
         let stored = patiently(|| first_written(self.commands.clone(), &key, count)).await?;
         Ok(self.partitions.check(stored)?)
@@ -185,7 +191,7 @@ impl Service {
         work.await;
         beating.stop().await;
         // The probes answer until the work is done; requests in flight are finished.
-        self.shutdown.cancel();
+        drop(self.server_stop);
         self.server.await.context("the HTTP server panicked")?.context("the HTTP server failed")
     }
 }

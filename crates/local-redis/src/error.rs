@@ -148,7 +148,7 @@ pub enum Error {
     },
 
     /// Another server has the data directory.
-    #[error("{} is in use by another server; stop that one, or choose another data directory", directory.display())]
+    #[error("{} is in use by another server; stop that one, or choose another data folder with --data-dir (ORDERLY_DATA_DIR)", directory.display())]
     DirectoryInUse {
         /// The data directory.
         directory: PathBuf,
@@ -191,25 +191,12 @@ pub enum Error {
         /// The end of its log.
         log: String,
     },
-
-    /// A URL is not one of a Redis server.
-    #[error("not a Redis URL ({0}); it looks like redis://HOST:PORT or rediss://USER:PASSWORD@HOST:PORT")]
-    BadUrl(#[source] redis::RedisError),
-
-    /// Nobody answers, or not with a PONG.
-    #[error("no answer from Redis at {address}: {source}")]
-    NoAnswer {
-        /// Host and port.
-        address: String,
-        /// What happened instead.
-        source: redis::RedisError,
-    },
 }
 
 impl Error {
     /// Whether the same call may well succeed in a moment.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Pip { .. } | Self::Late { .. } | Self::NoAnswer { .. })
+        matches!(self, Self::Pip { .. } | Self::Late { .. })
     }
 }
 

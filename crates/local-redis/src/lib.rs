@@ -11,8 +11,8 @@
 //! | how it runs | [`Settings`] in `settings` | loopback only; durable unless told otherwise |
 //! | one data directory, one server | `lock` | a directory in use is refused, one being left is waited for |
 //! | run it | [`Server`] in `server`, over `process` | ready when `start` returns; gone when its owner is, even by `kill -9` |
-//! | is it there | [`ping`] in `probe` | the server asked for answers, not another on its port |
-//! | what did it say | `log` | the end of its log is part of the error when it fails |
+//! | is it there | `probe` | the server asked for answers, not another on its port |
+//! | what did it say | `log` | `server.log` in its directory; the end is part of the error when it fails |
 //! | a throw-away one | `ephemeral` | [`Server::ephemeral`]: random port, temporary directory |
 //!
 //! What goes wrong is an [`Error`] that says what happened and what to do about it.
@@ -50,8 +50,6 @@ mod wheel;
 pub use choice::ServerChoice;
 pub use error::{Error, Tried};
 pub use find::{Finder, ServerBinary, Source};
-pub use log::Log;
-pub use probe::ping;
 pub use progress::{OnProgress, Progress};
 pub use server::Server;
 pub use settings::{Durability, Settings};

@@ -5,24 +5,6 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisResult};
 
-use crate::Error;
-
-/// Whether the server behind `url` answers PING within `limit`: connected, logged in, done loading.
-///
-/// For a `rediss://` URL the process must have a default rustls crypto provider.
-///
-/// # Errors
-/// [`Error::NoAnswer`], which names the server's address but not the password that may be in its URL.
-pub async fn ping(url: &str, limit: Duration) -> Result<(), Error> {
-    let client = Client::open(url).map_err(Error::BadUrl)?;
-    let address = client.get_connection_info().addr().to_string();
-    let asked = async {
-        let mut connection = connect(&client, limit).await?;
-        redis::cmd("PING").exec_async(&mut connection).await
-    };
-    asked.await.map_err(|source| Error::NoAnswer { address, source })
-}
-
 /// What a starting server's port has to say.
 #[derive(Debug)]
 pub(crate) enum Readiness {

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::Error;
-use crate::log::LogEnd;
+use crate::log::Log;
 use crate::settings::{CONFIG_FILE, Settings};
 
 const RUN: &str = include_str!("sh/run.sh");
@@ -27,16 +27,16 @@ pub(crate) struct Process {
     child: Child,
     /// Given up once the server is known to be dead, which sends its guard away.
     leash: Option<PipeWriter>,
-    log: LogEnd,
+    log: Log,
 }
 
 impl Process {
     /// Runs `binary` with the configuration file in its directory; `lock` is for the server to hold.
     pub(crate) fn spawn(binary: &Path, settings: &Settings, lock: Stdio) -> Result<Self, Error> {
-        let (stdout, log) = settings.log.open(&settings.directory)?;
+        let (stdout, log) = Log::open(&settings.directory)?;
         let cannot_start = |source| Error::Process { action: "start", source };
         let (guards_end, leash) = io::pipe().map_err(cannot_start)?;
-        let mut child = Command::new("/bin/sh")
+        let child = Command::new("/bin/sh")
             .args(["-c", RUN, "sh"])
             .args([&settings.linger_seconds().to_string(), ESCALATE])
             .arg(binary)
@@ -50,7 +50,6 @@ impl Process {
             .kill_on_drop(true)
             .spawn()
             .map_err(cannot_start)?;
-        let log = settings.log.follow(log, child.stdout.take());
         Ok(Self { child, leash: Some(leash), log })
     }
 
@@ -92,7 +91,7 @@ impl Process {
         self.wait().await
     }
 
-    pub(crate) async fn last_log_lines(&mut self) -> String {
+    pub(crate) async fn last_log_lines(&self) -> String {
         self.log.last_lines().await
     }
 }

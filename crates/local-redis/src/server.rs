@@ -16,8 +16,9 @@ use crate::process::Process;
 use crate::settings::{CONFIG_FILE, Settings};
 use crate::{Error, ServerBinary};
 
-/// Between two questions whether a starting server is ready.
-const POLL: Duration = Duration::from_millis(2);
+/// Between two questions whether a starting server is ready: at first, and at most. Each is a connection of its own, and
+/// a server that loads for minutes must not use up the system's ports.
+const POLL: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 
 /// How long one such question may take.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
@@ -104,14 +105,6 @@ impl Server {
         self.process.wait().await
     }
 
-    /// How the server ended, if it has.
-    ///
-    /// # Errors
-    /// [`Error::Process`] if the system will not tell.
-    pub fn try_exited(&mut self) -> Result<Option<ExitStatus>, Error> {
-        self.process.try_wait()
-    }
-
     /// Lets the server finish its files and end; kills it if that takes more than ten seconds. One that has ended
     /// already stays so.
     ///
@@ -183,7 +176,7 @@ async fn launch(
 }
 
 async fn until_ready(process: &mut Process, port: u16, limit: Duration) -> Result<(), Error> {
-    let deadline = Instant::now() + limit;
+    let started = Instant::now();
     loop {
         if let Some(status) = process.try_wait()? {
             return Err(why_it_died(process, port, status).await);
@@ -193,14 +186,14 @@ async fn until_ready(process: &mut Process, port: u16, limit: Duration) -> Resul
             Readiness::Stranger => return Err(Error::PortInUse { port }),
             Readiness::NotYet(reason) => reason,
         };
-        if Instant::now() > deadline {
+        if started.elapsed() > limit {
             return Err(Error::Late { limit, reason, log: process.last_log_lines().await });
         }
-        sleep(POLL).await;
+        sleep((started.elapsed() / 10).clamp(POLL.0, POLL.1)).await;
     }
 }
 
-async fn why_it_died(process: &mut Process, port: u16, status: ExitStatus) -> Error {
+async fn why_it_died(process: &Process, port: u16, status: ExitStatus) -> Error {
     if is_free(port) {
         Error::Died { status, log: process.last_log_lines().await }
     } else {

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::Log;
-
 /// The configuration's name inside the data directory.
 pub(crate) const CONFIG_FILE: &str = "redis.conf";
 
@@ -22,8 +20,6 @@ pub struct Settings {
     pub linger: Duration,
     /// How long to wait for the first answer. Replaying a large append-only file takes its time.
     pub ready_within: Duration,
-    /// Where the server's own log goes.
-    pub log: Log,
     /// More configuration, as name and value the way `redis.conf` spells them. It comes last, so it wins.
     pub extra: Vec<(String, String)>,
 }
@@ -47,7 +43,6 @@ impl Settings {
             durability: Durability::default(),
             linger: Duration::ZERO,
             ready_within: Duration::from_secs(30),
-            log: Log::default(),
             extra: Vec::new(),
         }
     }
@@ -62,7 +57,7 @@ impl Settings {
             // A daemon would leave the process its owner watches.
             "daemonize no".to_owned(),
             "supervised no".to_owned(),
-            // To the standard output, which is what `Log` redirects.
+            // To the standard output, which is a file in the directory.
             "logfile \"\"".to_owned(),
             // What is full must say so; it must never forget.
             "maxmemory-policy noeviction".to_owned(),

@@ -8,10 +8,12 @@ use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::pip::Pip;
 use crate::{Error, OnProgress, Progress};
@@ -155,15 +157,18 @@ async fn lock(path: PathBuf, progress: OnProgress<'_>) -> Result<File, Error> {
     let cannot_lock = |source| Error::Cache { path: path.clone(), source };
     let file = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(cannot_lock)?;
-    match file.try_lock() {
-        Ok(()) => return Ok(file),
-        Err(TryLockError::WouldBlock) => progress(Progress::Waiting),
-        Err(TryLockError::Error(source)) => return Err(cannot_lock(source)),
+    let mut told = false;
+    // Asked again and again, because a thread that waits for a lock cannot be told to give up.
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(source)) => return Err(cannot_lock(source)),
+            Err(TryLockError::WouldBlock) if told => {}
+            Err(TryLockError::WouldBlock) => progress(Progress::Waiting),
+        }
+        told = true;
+        sleep(Duration::from_millis(50)).await;
     }
-    // Waiting for another's download may take minutes, which is not a runtime's thread's business.
-    let locked = move || file.lock().map(|()| file);
-    let waited = spawn_blocking(locked).await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-    waited.map_err(cannot_lock)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -33,7 +33,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Up(args) => up::main(args),
+        Command::Up(args) => up::main(&args),
         Command::Service { name, arguments } => name.main(arguments),
     }
 }

@@ -56,7 +56,7 @@ where
             Err(error) if error.is_transient() => {
                 failures += 1;
                 if failures == 1 {
-                    warn!(%error, "Redis does not answer; waiting for it");
+                    warn!(%error, "Redis cannot do this now; waiting for it");
                 }
                 Backoff::wait_to_reconnect(failures).await;
             }

@@ -5,7 +5,8 @@ use std::{
 
 use futures_util::FutureExt;
 use redis::{
-    Client, Cmd, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError, RedisFuture, RedisResult, Value,
+    Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, ProtocolVersion, RedisError, RedisFuture,
+    RedisResult, Value,
     aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
@@ -21,17 +22,16 @@ pub struct Connection(Arc<Shared>);
 struct Shared {
     client: Client,
     config: ConnectionManagerConfig,
-    /// Re-establishes by itself a connection that is known to be lost. One that only gives no answer, because the network
-    /// or a balancer forgot it, it would keep for as long as the system's TCP does, a quarter of an hour; so after an
-    /// answer that did not come, it is replaced.
+    /// Re-establishes by itself a connection that is known to be lost, but keeps one that is of no use: see
+    /// [`is_of_no_use`].
     manager: Mutex<Arc<ConnectionManager>>,
 }
 
 /// How long one attempt to connect may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long an answer may take. Longer than a disk's worst `fsync`, which Redis waits for under `appendfsync always`.
-const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where Redis is, and how to connect to it: over RESP3, with `TCP_NODELAY`, with keepalive against half-open
 /// connections, and failing at once rather than queueing while Redis is away (the caller knows best how to wait).
@@ -74,6 +74,22 @@ impl Redis {
     }
 }
 
+/// Fails if the server is older than Redis 7.0, which this crate's scripts need. Valkey tells a version of Redis that it is
+/// compatible with.
+pub async fn check_version(mut connection: Connection) -> Result<(), Error> {
+    let info: String = match redis::cmd("INFO").arg("server").query_async(&mut connection).await {
+        // An operator who forbids the question has chosen the server.
+        Err(error) if error.code() == Some("NOPERM") => return Ok(()),
+        answer => answer?,
+    };
+    let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or_default();
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match major {
+        Some(..7) => Err(Error::TooOld { version: version.into() }),
+        _ => Ok(()),
+    }
+}
+
 impl Connection {
     fn lazy(client: &Client, answer_limit: Duration) -> Result<Self, RedisError> {
         let config = ConnectionManagerConfig::new()
@@ -90,10 +106,10 @@ impl Connection {
         Arc::clone(&self.0.manager.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the connection by which no answer came, unless another caller already has. What is in flight on it may
-    /// still be answered.
+    /// Replaces a connection that is of no use, unless another caller already has. What is in flight on it may still be
+    /// answered.
     fn check<T>(&self, used: &Arc<ConnectionManager>, result: RedisResult<T>) -> RedisResult<T> {
-        if result.as_ref().is_err_and(RedisError::is_timeout) {
+        if result.as_ref().is_err_and(is_of_no_use) {
             // The configuration was good the first time.
             let fresh = self.0.client.get_connection_manager_lazy(self.0.config.clone())?;
             let mut current = self.0.manager.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,6 +119,16 @@ impl Connection {
         }
         result
     }
+}
+
+/// Whether a new connection may fare better than the one that failed so:
+/// - no answer came: the network or a balancer forgot it, which the system's TCP may not notice for a quarter of an hour;
+/// - its handshake was refused, which the client library remembers for ever;
+/// - it leads to a server that is no master any more, where the address may lead to another one by now.
+fn is_of_no_use(error: &RedisError) -> bool {
+    let refused = matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::RESP3NotSupported);
+    let code = matches!(error.code(), Some("WRONGPASS" | "NOAUTH" | "READONLY" | "DENIED"));
+    error.is_timeout() || refused || code
 }
 
 impl ConnectionLike for Connection {

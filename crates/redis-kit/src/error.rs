@@ -9,6 +9,12 @@ pub enum Error {
     /// Redis answered with an error, or did not answer.
     #[error("Redis: {0}")]
     Redis(#[from] RedisError),
+    /// The server is too old.
+    #[error("the Redis server is version {version}; Redis 7.0 or newer, or Valkey, is needed")]
+    TooOld {
+        /// What it says it is.
+        version: String,
+    },
     /// A payload could not be written as JSON.
     #[error("cannot write the payload as JSON: {0}")]
     Encode(#[from] serde_json::Error),
@@ -30,7 +36,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Redis(error) => is_transient(error),
-            Self::Url(_) | Self::Encode(_) | Self::ForeignKey { .. } => false,
+            Self::Url(_) | Self::TooOld { .. } | Self::Encode(_) | Self::ForeignKey { .. } => false,
         }
     }
 

@@ -19,7 +19,7 @@ pub mod stream;
 pub mod trace;
 
 pub use backoff::{Backoff, patiently};
-pub use connection::{Connection, Redis};
+pub use connection::{Connection, Redis, check_version};
 pub use error::Error;
 // The client library itself, for commands that are no pattern, so that its version is chosen in one place.
 pub use redis::{FromRedisValue, Script, ToRedisArgs, cmd, pipe};

@@ -203,21 +203,21 @@ mod tests {
     async fn echo() -> (SocketAddr, UnboundedReceiver<String>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (heard, hears) = unbounded_channel();
+        let (ears, server) = unbounded_channel();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
-                let heard = heard.clone();
+                let ears = ears.clone();
                 tokio::spawn(async move {
                     let mut chunk = [0; 64];
                     while let Ok(length @ 1..) = client.read(&mut chunk).await {
-                        let _ = heard.send(String::from_utf8_lossy(&chunk[..length]).into_owned());
+                        let _ = ears.send(String::from_utf8_lossy(&chunk[..length]).into_owned());
                         let _ = client.write_all(&chunk[..length]).await;
                     }
-                    let _ = heard.send(String::new());
+                    let _ = ears.send(String::new());
                 });
             }
         });
-        (address, hears)
+        (address, server)
     }
 
     async fn connected(proxy: &FaultProxy) -> TcpStream {

@@ -25,8 +25,8 @@ use crate::eventually;
 /// How long a system may take to become ready, on a machine that runs other tests at the same time.
 const READY: Duration = Duration::from_secs(30);
 
-/// How long a stop may take: each of three groups of services gets its grace period.
-const STOPPED: Duration = Duration::from_secs(45);
+/// How long a stop may take: each of four groups of services gets its grace period.
+const STOPPED: Duration = Duration::from_mins(1);
 
 /// The whole system, run by `orderly up` in real processes on free ports, with a data folder of its own. Dropped, it
 /// goes as after a `kill -9` of `up`.

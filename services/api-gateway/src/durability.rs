@@ -70,7 +70,11 @@ type Settings = HashMap<String, String>;
 
 async fn settings(redis: &mut Connection) -> Result<Settings, Error> {
     let mut get = redis_kit::cmd("CONFIG");
-    get.arg("GET").arg("appendonly").arg("appendfsync").arg("no-appendfsync-on-rewrite");
+    get.arg("GET")
+        .arg("appendonly")
+        .arg("appendfsync")
+        .arg("no-appendfsync-on-rewrite")
+        .arg("maxmemory-policy");
     Ok(get.query_async(redis).await?)
 }
 
@@ -78,10 +82,11 @@ fn judge(wanted: Durability, settings: &Settings) -> Result<(), String> {
     let is = |name: &str, value: &str| settings.get(name).is_some_and(|actual| actual == value);
     let appends = is("appendonly", "yes");
     let always = is("appendfsync", "always");
+    let keeps = is("maxmemory-policy", "noeviction");
     let enough = match wanted {
         Durability::None => true,
-        Durability::Everysec => appends && (always || is("appendfsync", "everysec")),
-        Durability::Always => appends && always && is("no-appendfsync-on-rewrite", "no"),
+        Durability::Everysec => keeps && appends && (always || is("appendfsync", "everysec")),
+        Durability::Always => keeps && appends && always && is("no-appendfsync-on-rewrite", "no"),
     };
     if enough {
         return Ok(());
@@ -90,7 +95,7 @@ fn judge(wanted: Durability, settings: &Settings) -> Result<(), String> {
     found.sort();
     Err(format!(
         "Redis may lose what it has confirmed ({}): set appendonly yes, appendfsync always, \
-         no-appendfsync-on-rewrite no, or start the gateway with a weaker --durability (everysec, none)",
+         no-appendfsync-on-rewrite no, maxmemory-policy noeviction, or start the gateway with a weaker --durability (everysec, none)",
         found.join(", ")
     ))
 }
@@ -100,9 +105,13 @@ mod tests {
     use super::*;
 
     fn settings(appendonly: &str, appendfsync: &str, on_rewrite: &str) -> Settings {
-        [("appendonly", appendonly), ("appendfsync", appendfsync), ("no-appendfsync-on-rewrite", on_rewrite)]
-            .map(|(name, value)| (name.into(), value.into()))
-            .into()
+        let settings = [
+            ("appendonly", appendonly),
+            ("appendfsync", appendfsync),
+            ("no-appendfsync-on-rewrite", on_rewrite),
+            ("maxmemory-policy", "noeviction"),
+        ];
+        settings.map(|(name, value)| (name.into(), value.into())).into()
     }
 
     #[test]
@@ -112,6 +121,14 @@ mod tests {
             let reason = judge(Durability::Always, &settings(weaker.0, weaker.1, weaker.2)).unwrap_err();
             assert!(reason.contains("--durability"), "{reason}");
         }
+    }
+
+    #[test]
+    fn a_redis_that_evicts_is_no_store() {
+        let mut evicting = settings("yes", "always", "no");
+        evicting.insert("maxmemory-policy".into(), "allkeys-lru".into());
+        assert!(judge(Durability::Always, &evicting).is_err());
+        assert!(judge(Durability::Everysec, &evicting).is_err());
     }
 
     #[test]

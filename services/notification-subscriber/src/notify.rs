@@ -1,8 +1,3 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
-
 use common::{
     health::Health,
     messages::{Announcement, OrderEvent},
@@ -16,24 +11,21 @@ use tracing::{info, warn};
 /// Tells each announcement to whom it concerns; for now, to the log.
 pub(crate) struct Notifier {
     subscription: Subscription,
-    subscribed: Arc<AtomicBool>,
+    heard_before: bool,
 }
 
 impl Notifier {
     /// The service is not ready before it hears the channel.
     pub(crate) fn new(subscription: Subscription, health: &Health) -> Self {
-        let subscribed = Arc::new(AtomicBool::new(false));
-        let heard = Arc::clone(&subscribed);
-        health.add("subscription", move || {
-            if heard.load(Ordering::Relaxed) { Ok(()) } else { Err("not subscribed yet".into()) }
-        });
-        Self { subscription, subscribed }
+        let status = subscription.status();
+        health.add("subscription", move || status.check());
+        Self { subscription, heard_before: false }
     }
 
     /// Waits for one event and deals with it.
     pub(crate) async fn next(&mut self) {
         match self.subscription.next().await {
-            Event::Subscribed if self.subscribed.swap(true, Ordering::Relaxed) => {
+            Event::Subscribed if std::mem::replace(&mut self.heard_before, true) => {
                 warn!("listening again; what was announced meanwhile was not heard");
             }
             Event::Subscribed => info!("listening"),

@@ -4,7 +4,7 @@ use common::{
     partition::Partitions,
 };
 use redis_kit::stream::{Commit, Delivery, Failure, Handler, Message};
-use tracing::{info, warn};
+use tracing::{debug, error, info};
 
 use crate::provider::{Decision, Provider};
 
@@ -33,7 +33,8 @@ impl Handler for Charger {
         let decision = match self.provider.charge(payment_id, order_id, amount).await {
             Ok(decision) => decision,
             Err(unknown) => {
-                warn!(%order_id, %payment_id, trace_id, attempt, reason = %unknown, "the outcome is unknown; asking again");
+                // The worker warns of every failed attempt; this only adds whose it was.
+                debug!(%order_id, %payment_id, trace_id, attempt, reason = %unknown, "the outcome is unknown");
                 return Err(Failure::retry(unknown));
             }
         };
@@ -45,6 +46,11 @@ impl Handler for Charger {
                 OrderEvent::PaymentDeclined { order_id, customer_id, payment_id, amount, reason }
             }
             Decision::Refused { reason } => {
+                error!(
+                    %order_id, %payment_id, trace_id, attempt, reason,
+                    "parking the payment: the provider refuses the request and is not asked again; look the payment up at \
+                     the provider by its id, which is its idempotency key, and settle the order by hand"
+                );
                 OrderEvent::PaymentParked { order_id, customer_id, payment_id, amount, reason }
             }
         };

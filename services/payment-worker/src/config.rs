@@ -23,10 +23,10 @@ pub(crate) struct ProviderArgs {
     #[arg(long, env = "PROVIDER_URL", default_value = "http://127.0.0.1:8090", value_name = "URL")]
     pub(crate) provider_url: String,
     /// Milliseconds that connecting to it may take
-    #[arg(long, env = "PROVIDER_CONNECT_TIMEOUT_MS", default_value_t = 1_000, value_name = "MS")]
+    #[arg(long = "provider-connect-timeout-ms", env = "PROVIDER_CONNECT_TIMEOUT_MS", default_value_t = 1_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     connect_timeout_ms: u64,
     /// Milliseconds that a whole call may take. Shorter than --claim-idle, or a slow payment is taken over midway
-    #[arg(long, env = "PROVIDER_TIMEOUT_MS", default_value_t = 5_000, value_name = "MS")]
+    #[arg(long = "provider-timeout-ms", env = "PROVIDER_TIMEOUT_MS", default_value_t = 5_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
 }
 
@@ -47,7 +47,7 @@ impl Config {
         anyhow::ensure!(
             self.provider.timeout() < claim_idle,
             "a call to the provider may take {:?} but the payment is taken over after {claim_idle:?}: \
-             lower --timeout-ms or raise --claim-idle",
+             lower --provider-timeout-ms (PROVIDER_TIMEOUT_MS) or raise --claim-idle (CLAIM_IDLE_SECONDS)",
             self.provider.timeout(),
         );
         Ok(())

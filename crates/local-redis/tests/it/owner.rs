@@ -8,17 +8,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use local_redis::{Server, Settings, ping};
+use local_redis::{Server, Settings};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::tempdir;
 
-use crate::support::{ask, binary, eventually};
+use crate::support::{answers, ask, binary, eventually};
 
 /// Tells the process that it is the owner, and of which directory.
 const OWNED: &str = "LOCAL_REDIS_TEST_OWNED_DIRECTORY";
-
-const SHORT: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_server_ends_when_its_owner_is_killed_though_a_sibling_lives() -> Result<()> {
@@ -28,11 +26,11 @@ async fn a_server_ends_when_its_owner_is_killed_though_a_sibling_lives() -> Resu
     let directory = tempdir()?;
     let test = "owner::a_server_ends_when_its_owner_is_killed_though_a_sibling_lives";
     let mut owner = Owner::start(test, directory.path())?;
-    ping(&owner.url, SHORT).await?;
+    assert!(answers(&owner.url).await);
 
     owner.process.kill()?;
     owner.process.wait()?;
-    eventually("the server to end", async || ping(&owner.url, SHORT).await.is_err()).await?;
+    eventually("the server to end", async || !answers(&owner.url).await).await?;
     kill(owner.sibling, None).context("the sibling was to outlive the server")?;
     Ok(())
 }
@@ -50,7 +48,7 @@ async fn a_lingering_server_serves_on_and_the_next_owner_waits_for_its_end() -> 
 
     ask::<()>(&owner.url, ["SET", "last", "words"]).await?;
     let next = Server::start(&binary().await?, Settings::new(directory.path())).await?;
-    assert!(ping(&owner.url, SHORT).await.is_err(), "two servers had one directory");
+    assert!(!answers(&owner.url).await, "two servers had one directory");
     assert_eq!(ask::<String>(&next.url(), ["GET", "last"]).await?, "words");
     Ok(())
 }

@@ -24,6 +24,11 @@ pub(crate) async fn ask<T: FromRedisValue>(url: &str, words: impl AsRef<[&str]>)
     command.query_async(&mut connection).await.with_context(|| format!("{:?}", words.as_ref()))
 }
 
+/// Whether a server is there.
+pub(crate) async fn answers(url: &str) -> bool {
+    ask::<String>(url, ["PING"]).await.is_ok()
+}
+
 /// Polls until `condition` holds; fails with what was waited for.
 pub(crate) async fn eventually(what: impl Debug, mut condition: impl AsyncFnMut() -> bool) -> Result<()> {
     let deadline = Instant::now() + Duration::from_secs(20);

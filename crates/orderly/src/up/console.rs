@@ -1,9 +1,11 @@
 //! One log of many: every line with its service's name, each in a colour of its own.
 
-use std::{io::Write, sync::Arc};
+use std::sync::Arc;
 
 use anstyle::{AnsiColor, Color, Style};
 use common::telemetry;
+
+use super::printer::Printer;
 
 const COLOURS: [AnsiColor; 6] = [
     AnsiColor::Cyan,
@@ -19,12 +21,13 @@ const COLOURS: [AnsiColor; 6] = [
 pub(super) struct Console {
     width: usize,
     colour: bool,
+    printer: Printer,
 }
 
 impl Console {
     /// Names are padded to `width`. In colour if standard output wants it.
-    pub(super) fn new(width: usize) -> Self {
-        Self { width, colour: telemetry::colour_is_wanted() }
+    pub(super) fn new(width: usize, printer: Printer) -> Self {
+        Self { width, colour: telemetry::colour_is_wanted(), printer }
     }
 
     /// Whether lines are in colour.
@@ -34,24 +37,24 @@ impl Console {
 
     /// Prints a line of `up`'s own.
     pub(super) fn say(&self, line: &str) {
-        self.named("orderly", Style::new().bold())(line);
+        self.print(format!("{} | {line}", self.named("orderly", Style::new().bold())));
+    }
+
+    /// Prints text as it is.
+    pub(super) fn print(&self, text: String) {
+        self.printer.print(text);
     }
 
     /// What prints the lines of the `index`-th service.
     pub(super) fn service(&self, label: &str, index: usize) -> Arc<dyn Fn(&str) + Send + Sync> {
         let colour = Color::Ansi(COLOURS[index % COLOURS.len()]);
-        self.named(label, Style::new().fg_color(Some(colour)))
+        let name = self.named(label, Style::new().fg_color(Some(colour)));
+        let printer = self.printer.clone();
+        Arc::new(move |line| printer.print_or_skip(format!("{name} | {line}")))
     }
 
-    fn named(&self, label: &str, style: Style) -> Arc<dyn Fn(&str) + Send + Sync> {
+    fn named(&self, label: &str, style: Style) -> String {
         let padded = format!("{label:width$}", width = self.width);
-        let name = if self.colour { format!("{style}{padded}{style:#}") } else { padded };
-        Arc::new(move |line| print(&format!("{name} | {line}")))
+        if self.colour { format!("{style}{padded}{style:#}") } else { padded }
     }
-}
-
-/// Prints text as it is.
-pub(super) fn print(text: &str) {
-    // A reader that has gone is no reason to stop taking orders.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
 }

@@ -7,10 +7,12 @@
 //! | a process that is kept running and can be stopped | `supervisor.rs` |
 //! | whether everything is ready | `readiness.rs` |
 //! | one log of many | `console.rs` |
+//! | a reader that stalls stops nobody | `printer.rs` |
 
 mod args;
 mod console;
 mod plan;
+mod printer;
 mod readiness;
 mod redis;
 mod restart;
@@ -21,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures_util::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,7 @@ use crate::services::Service;
 pub(crate) use args::UpArgs;
 use console::Console;
 use plan::Plan;
+use printer::Printer;
 use readiness::Readiness;
 use redis::RedisServer;
 use supervisor::Supervisor;
@@ -37,29 +40,45 @@ use supervisor::Supervisor;
 /// How long services may take to become ready before `up` says what it is waiting for, and again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs `orderly up`. The exit code is 0 after a stop that was asked for, 1 if it could not start.
-pub(crate) fn main(args: UpArgs) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error.into()),
-    };
-    match runtime.block_on(run(args)) {
+/// How long the end may wait for a reader to take what is still to be printed.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Runs `orderly up`. The exit code is 0 after a stop that was asked for, 1 if it could not start or was asked twice.
+pub(crate) fn main(args: &UpArgs) -> ExitCode {
+    match run_to_the_end(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
+        Err(error) => {
+            // The standard error may well be what the stalled reader reads.
+            if let Ok(printer) = Printer::start(std::io::stderr()) {
+                printer.print(format!("orderly up: {error:#}"));
+                printer.flush(LAST_WORDS);
+            }
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("orderly up: {error:#}");
-    ExitCode::FAILURE
+fn run_to_the_end(args: &UpArgs) -> anyhow::Result<()> {
+    let printer = Printer::start(std::io::stdout()).context("cannot start a thread")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let signals = Signals::listen()?;
+        tokio::select! {
+            outcome = run(args, &signals.stop, &printer) => outcome,
+            () = signals.kill.cancelled() => bail!("asked a second time to stop; what still ran was killed"),
+        }
+    });
+    // Kills the processes that are left. No blocking task, of which some cannot be told to end, may delay that.
+    runtime.shutdown_background();
+    printer.flush(LAST_WORDS);
+    outcome
 }
 
-async fn run(args: UpArgs) -> anyhow::Result<()> {
+async fn run(args: &UpArgs, stop: &CancellationToken, printer: &Printer) -> anyhow::Result<()> {
     let started = Instant::now();
-    let stop = stop_signals()?;
-    let plan = Plan::new(&args).await?;
-    let console = Console::new(plan.longest_name());
-    let Some(redis) = stop.run_until_cancelled(RedisServer::start(&args, &console)).await.transpose()? else {
+    let plan = Plan::new(args).await?;
+    let console = Console::new(plan.longest_name(), printer.clone());
+    let Some(redis) = stop.run_until_cancelled(RedisServer::start(args, &console)).await.transpose()? else {
         return Ok(());
     };
     let mut supervisors = Vec::new();
@@ -68,7 +87,7 @@ async fn run(args: UpArgs) -> anyhow::Result<()> {
     }
     let ready = stop.run_until_cancelled(all_ready(&supervisors, redis.url(), &console)).await;
     if ready.transpose()?.is_some() {
-        console::print(&plan.welcome(&redis.describe(), started.elapsed()));
+        console.print(plan.welcome(&redis.describe(), started.elapsed()));
         stop.cancelled().await;
     }
     console.say("stopping");
@@ -78,29 +97,48 @@ async fn run(args: UpArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// First no new orders come in, then what is under way is finished, then the world outside goes.
-async fn stop_in_order(supervisors: Vec<Supervisor>) {
-    let (edge, rest): (Vec<_>, Vec<_>) =
-        supervisors.into_iter().partition(|supervisor| supervisor.process().service == Service::ApiGateway);
-    let (outside, consumers): (Vec<_>, Vec<_>) =
-        rest.into_iter().partition(|supervisor| supervisor.process().service == Service::Sandbox);
-    for group in [edge, consumers, outside] {
-        join_all(group.into_iter().map(Supervisor::stop)).await;
+/// First no new orders come in; then what is under way is finished, and heard of; then the world outside goes.
+async fn stop_in_order(mut supervisors: Vec<Supervisor>) {
+    for turn in 0..=3 {
+        let now = supervisors.extract_if(.., |supervisor| stop_turn(supervisor.process().service) == turn);
+        join_all(now.map(Supervisor::stop)).await;
     }
 }
 
-/// Cancelled by Ctrl-C, SIGTERM, or the terminal's end.
-fn stop_signals() -> anyhow::Result<CancellationToken> {
-    let stop = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        let mut signals = signal(kind).context("cannot listen for signals")?;
-        let stop = stop.clone();
-        tokio::spawn(async move {
-            signals.recv().await;
-            stop.cancel();
-        });
+fn stop_turn(service: Service) -> u8 {
+    match service {
+        Service::ApiGateway => 0,
+        Service::PaymentProducer | Service::PaymentWorker | Service::OrderPublisher => 1,
+        Service::NotificationSubscriber => 2,
+        Service::Sandbox => 3,
     }
-    Ok(stop)
+}
+
+/// Ctrl-C, SIGTERM, and the terminal's end.
+struct Signals {
+    /// Cancelled by the first.
+    stop: CancellationToken,
+    /// Cancelled by the second; but a terminal that closes may well say so twice, and means nothing by it.
+    kill: CancellationToken,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
+        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+            let mut signals = signal(kind).context("cannot listen for signals")?;
+            let (stop, kill) = (stop.clone(), kill.clone());
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    if stop.is_cancelled() && kind != SignalKind::hangup() {
+                        kill.cancel();
+                    }
+                    stop.cancel();
+                }
+            });
+        }
+        Ok(Self { stop, kill })
+    }
 }
 
 async fn all_ready(supervisors: &[Supervisor], redis_url: &str, console: &Console) -> anyhow::Result<()> {

@@ -28,6 +28,7 @@ pub(super) struct Plan {
     gateway_port: Option<u16>,
     sandbox_port: Option<u16>,
     books: PathBuf,
+    no_proxy: String,
 }
 
 impl Plan {
@@ -48,7 +49,9 @@ impl Plan {
             None
         };
         let books = data_dir.join("charges.jsonl");
-        Ok(Self { instances: instances(args), gateway_port, sandbox_port, books })
+        let given = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
+        let no_proxy = with_loopback(&given.unwrap_or_default());
+        Ok(Self { instances: instances(args), gateway_port, sandbox_port, books, no_proxy })
     }
 
     /// The length of the longest name in the log.
@@ -72,6 +75,7 @@ impl Plan {
             ("ORDERLY_INSTANCE", label.into()),
             // A port in the environment of `up` is the gateway's; everybody else takes any.
             ("PORT", port.unwrap_or(0).to_string().into()),
+            ("NO_PROXY", self.no_proxy.clone().into()),
         ];
         if service == Service::Sandbox {
             environment.push(("SANDBOX_BOOKS", self.books.clone().into()));
@@ -110,8 +114,12 @@ impl Plan {
 
 /// Every process that is wanted, with its name.
 fn instances(args: &UpArgs) -> Vec<(Service, String)> {
+    let mut services: Vec<Service> =
+        Service::value_variants().iter().copied().filter(|service| args.wants(*service)).collect();
+    // Who listens comes before who announces.
+    services.sort_by_key(|service| *service != Service::NotificationSubscriber);
     let mut instances = Vec::new();
-    for &service in Service::value_variants().iter().filter(|service| args.wants(**service)) {
+    for service in services {
         let name = service.name();
         match service {
             Service::PaymentWorker => {
@@ -123,10 +131,26 @@ fn instances(args: &UpArgs) -> Vec<(Service, String)> {
     instances
 }
 
+/// A proxy that the shell names for the world outside is not to be asked for the sandbox on this machine.
+fn with_loopback(no_proxy: &str) -> String {
+    if no_proxy.is_empty() { "127.0.0.1".into() } else { format!("{no_proxy},127.0.0.1") }
+}
+
 /// Checks that a port can be listened on, before anything is started; 0 picks a free one.
 async fn usable_port(port: u16, flag: &str) -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .await
         .with_context(|| format!("port {port} cannot be used; choose another with {flag}"))?;
     Ok(listener.local_addr()?.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_shell_exempts_from_its_proxy_stays_exempt() {
+        assert_eq!(with_loopback(""), "127.0.0.1");
+        assert_eq!(with_loopback("localhost,.corp"), "localhost,.corp,127.0.0.1");
+    }
 }

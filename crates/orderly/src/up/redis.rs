@@ -1,19 +1,21 @@
 //! The Redis that the system runs on: one that is given, or a private one that is found or fetched.
 
-use std::time::Duration;
+use std::{path::Path, pin::pin, time::Duration};
 
-use anyhow::Context;
 use local_redis::{Finder, Server, Settings};
 use tokio::{
     task::JoinHandle,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{args::UpArgs, console::Console, restart::restart_pause};
+use super::{PATIENCE, args::UpArgs, console::Console, restart::restart_pause};
 
 /// How long services may go on with Redis after `up` itself was killed: enough to finish what they have in hand.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// How long Redis may take to load its data: a journal of many gigabytes is read in this time.
+const LOADED_WITHIN: Duration = Duration::from_mins(10);
 
 /// The Redis of one `up`.
 pub(super) enum RedisServer {
@@ -35,9 +37,8 @@ impl RedisServer {
         let mut settings = Settings::new(&directory);
         settings.port = args.redis_port;
         settings.linger = LINGER;
-        let server = Server::start(&binary, settings)
-            .await
-            .context("cannot start Redis (choose its port with --redis-port)")?;
+        settings.ready_within = LOADED_WITHIN;
+        let server = patiently(console, &directory, Server::start(&binary, settings)).await?;
         let url = server.url();
         let description = format!("{url}   {binary}, data in {}", server.directory().display());
         let stop = CancellationToken::new();
@@ -84,11 +85,31 @@ async fn keep_running(mut server: Server, console: Console, stop: CancellationTo
             break;
         }
         started = Instant::now();
-        if let Err(error) = server.restart().await {
-            console.say(&format!("warning: cannot start redis: {error}"));
+        let directory = server.directory().to_owned();
+        let restart = patiently(&console, &directory, server.restart());
+        match stop.run_until_cancelled(restart).await {
+            None => break,
+            Some(Ok(())) => {}
+            Some(Err(error)) => console.say(&format!("warning: cannot start redis: {error}")),
         }
     }
     if let Err(error) = server.stop().await {
         console.say(&format!("warning: cannot stop redis: {error}"));
+    }
+}
+
+/// Waits for Redis to start, and tells those who wait.
+async fn patiently<Started>(
+    console: &Console,
+    directory: &Path,
+    start: impl Future<Output = Started>,
+) -> Started {
+    let log = directory.join("server.log");
+    let mut start = pin!(start);
+    loop {
+        if let Ok(started) = timeout(PATIENCE, &mut start).await {
+            return started;
+        }
+        console.say(&format!("waiting: redis is still loading its data (its log: {})", log.display()));
     }
 }

@@ -1,6 +1,7 @@
 //! A process that is kept running until it is told to stop.
 
 use std::{
+    path::PathBuf,
     process::Stdio,
     sync::{
         Arc,
@@ -36,6 +37,7 @@ impl Supervisor {
     pub(super) fn start(process: Process, console: &Console) -> anyhow::Result<Self> {
         let (pid, stop) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
         let keeper = Keeper {
+            program: own_program().context("cannot find this program's own file")?,
             print: console.service(&process.label, process.colour),
             console: console.clone(),
             process: process.clone(),
@@ -65,6 +67,7 @@ impl Supervisor {
 }
 
 struct Keeper {
+    program: PathBuf,
     process: Process,
     print: Arc<dyn Fn(&str) + Send + Sync>,
     console: Console,
@@ -74,9 +77,9 @@ struct Keeper {
 
 impl Keeper {
     fn spawn(&self) -> anyhow::Result<Child> {
-        let program = std::env::current_exe().context("cannot find this program's own file")?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(&self.program);
         command
+            .arg0("orderly")
             .args(["service", self.process.service.name(), "--supervised"])
             .envs(self.process.environment.iter().map(|(name, value)| (name, value)))
             // Through a pipe a service cannot see who reads its log in the end.
@@ -112,7 +115,7 @@ impl Keeper {
             };
             let label = &self.process.label;
             let status = exit.map_or_else(|error| error.to_string(), |status| status.to_string());
-            let pause = restart_pause(&mut deaths, started.elapsed());
+            let mut pause = restart_pause(&mut deaths, started.elapsed());
             self.console.say(&format!("warning: {label} ended ({status}); starting it again in {pause:?}"));
             child = loop {
                 if self.stop.run_until_cancelled(sleep(pause)).await.is_none() {
@@ -120,7 +123,10 @@ impl Keeper {
                 }
                 match self.spawn() {
                     Ok(child) => break child,
-                    Err(error) => self.console.say(&format!("warning: {error:#}")),
+                    Err(error) => {
+                        pause = restart_pause(&mut deaths, Duration::ZERO);
+                        self.console.say(&format!("warning: {error:#}; trying again in {pause:?}"));
+                    }
                 }
             };
         }
@@ -134,6 +140,11 @@ impl Keeper {
             }
         }
     }
+}
+
+/// What to execute so that it is this program again, also after its file was replaced by a new build or removed.
+fn own_program() -> std::io::Result<PathBuf> {
+    if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
 }
 
 /// Prints line by line until the process has closed its end.

@@ -1,12 +1,12 @@
 //! Starting, stopping, and being stopped.
 
-use std::{process::Stdio, time::Duration};
+use std::{net::TcpListener, process::Stdio, time::Duration};
 
 use nix::sys::signal::Signal;
-use test_support::{System, eventually, is_running, send};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use test_support::{Options, System, eventually, is_running, send};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
-use crate::{options, system};
+use crate::{ORDERLY, options, system};
 
 const SETTLED: Duration = Duration::from_secs(20);
 
@@ -90,6 +90,63 @@ async fn a_service_that_dies_is_started_again_with_a_warning() {
 }
 
 #[tokio::test]
+async fn a_service_is_started_again_after_the_program_was_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let orderly = folder.path().join("orderly");
+    // By another process: what this one has open for writing as another test starts a child could not be run.
+    let copied = tokio::process::Command::new("cp").arg(ORDERLY).arg(&orderly).status().await.unwrap();
+    assert!(copied.success());
+    let system = System::start(&Options::new(&orderly)).await;
+    std::fs::remove_file(&orderly).unwrap();
+    let pid = system.service("payment-producer").await.unwrap();
+    send(pid, Signal::SIGKILL);
+    let id = system.place_order().await;
+    system.wait_for_status(&id, "paid", SETTLED).await;
+    assert_ne!(system.service("payment-producer").await.unwrap(), pid);
+}
+
+#[tokio::test]
+async fn a_second_signal_kills_what_has_not_stopped() {
+    let mut system = system().await;
+    let pids = processes(&system).await;
+    // It cannot drain.
+    send(system.service("payment-worker-1").await.unwrap(), Signal::SIGSTOP);
+    send(system.pid(), Signal::SIGINT);
+    system.wait_for_log("up to be stopping", SETTLED, "| stopping").await;
+    let status = system.stop(Signal::SIGINT).await;
+    assert_eq!(status.code(), Some(1), "{status}");
+    all_gone(&pids).await;
+    system.wait_for_log("up to say so", SETTLED, "a second time").await;
+    let log = system.log().join("\n");
+    assert!(!log.contains("did not stop in time"), "{log}");
+}
+
+#[tokio::test]
+async fn a_reader_that_stalls_stops_nobody() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut up = options().args(["--port", &port.to_string()]).command().spawn().unwrap();
+    let client = reqwest::Client::new();
+    let order = serde_json::json!({"customer_id": "42", "items": [{"sku": "BOOK-1", "quantity": 2}]});
+    let place = || async {
+        let request = client.post(format!("http://127.0.0.1:{port}/orders")).json(&order);
+        request.timeout(SETTLED).send().await?.error_for_status()
+    };
+    eventually("the gateway to take orders", SETTLED, place).await;
+    // Their log lines are several times what a pipe holds.
+    for _ in 0..600 {
+        place().await.unwrap();
+    }
+    send(up.id().unwrap(), Signal::SIGTERM);
+    let ended = tokio::time::timeout(SETTLED, up.wait()).await;
+    assert!(ended.expect("up ends though nobody reads").unwrap().success());
+    assert!(place().await.is_err());
+    let mut shown = Vec::new();
+    up.stdout.take().unwrap().read_to_end(&mut shown).await.unwrap();
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(!shown.contains("| stopped"), "the pipe held everything, so this tests nothing");
+}
+
+#[tokio::test]
 async fn a_second_up_finds_the_data_of_the_first() {
     let options = options();
     let mut first = System::start(&options).await;
@@ -122,7 +179,8 @@ async fn two_ups_cannot_share_a_data_folder() {
     let second = options.command().stdout(Stdio::piped()).output().await.unwrap();
     assert_eq!(second.status.code(), Some(1));
     let error = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(error.contains("in use") || error.contains("another"), "{error}");
+    assert!(error.contains("in use") && error.contains("--data-dir"), "{error}");
+    assert!(!error.contains("port"), "{error}");
 }
 
 #[tokio::test]

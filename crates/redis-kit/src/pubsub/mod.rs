@@ -6,4 +6,4 @@
 
 mod subscription;
 
-pub use subscription::{Event, Subscription};
+pub use subscription::{Event, Subscription, SubscriptionStatus};

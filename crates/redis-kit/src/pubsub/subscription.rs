@@ -1,19 +1,32 @@
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use redis::{AsyncConnectionConfig, FromRedisValue, PushInfo, PushKind, aio::MultiplexedConnection};
+use redis::{
+    AsyncConnectionConfig, FromRedisValue, PushInfo, PushKind,
+    aio::{MultiplexedConnection, SendError},
+};
 use tokio::{
-    sync::mpsc::{self, Receiver, UnboundedReceiver},
-    time::interval,
+    sync::mpsc::{self, Receiver},
+    time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::warn;
 
-use crate::{Backoff, Error, Redis};
+use crate::{
+    Backoff, Error, Redis,
+    connection::{ANSWER_LIMIT, CONNECT_LIMIT},
+};
 
-/// How often a silent connection is asked whether it is still there, and how long it may take to answer.
+/// How often a connection is asked whether it is still there.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 
-/// How many messages may wait for the caller; more wait in the connection.
+/// How many messages may wait for the caller, and as many again for this module. A subscriber that falls further behind
+/// is subscribed anew, and told so, rather than have messages pile up without bound.
 const BUFFER: usize = 1024;
 
 /// What a subscriber hears.
@@ -37,7 +50,19 @@ pub enum Event {
 /// a `PING` that gets no answer.
 pub struct Subscription {
     events: Receiver<Event>,
+    status: SubscriptionStatus,
     _stop: DropGuard,
+}
+
+/// Whether a [`Subscription`] hears its channels now. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionStatus(Arc<AtomicBool>);
+
+impl SubscriptionStatus {
+    /// Fails with the reason while nothing can be heard.
+    pub fn check(&self) -> Result<(), String> {
+        if self.0.load(Ordering::Relaxed) { Ok(()) } else { Err("not subscribed".into()) }
+    }
 }
 
 impl Subscription {
@@ -45,13 +70,20 @@ impl Subscription {
     pub fn start(redis: &Redis, channels: &[&str]) -> Self {
         let (sender, events) = mpsc::channel(BUFFER);
         let stop = CancellationToken::new();
+        let status = SubscriptionStatus::default();
         let listener = Listener {
             redis: redis.clone(),
             channels: channels.iter().map(ToString::to_string).collect(),
+            subscribed: Arc::clone(&status.0),
             events: sender,
         };
         tokio::spawn(stop.clone().run_until_cancelled_owned(listener.run()));
-        Self { events, _stop: stop.drop_guard() }
+        Self { events, status, _stop: stop.drop_guard() }
+    }
+
+    /// Tells, for as long as the subscription lives, whether it hears its channels.
+    pub fn status(&self) -> SubscriptionStatus {
+        self.status.clone()
     }
 
     /// The next event. Safe to cancel. Never ends while the subscription lives.
@@ -67,6 +99,7 @@ impl Subscription {
 struct Listener {
     redis: Redis,
     channels: Vec<String>,
+    subscribed: Arc<AtomicBool>,
     events: mpsc::Sender<Event>,
 }
 
@@ -77,7 +110,9 @@ impl Listener {
             let error = match self.connect().await {
                 Ok((connection, pushes)) => {
                     failures = 0;
-                    self.listen(connection, pushes).await
+                    let error = self.listen(connection, pushes).await;
+                    self.subscribed.store(false, Ordering::Relaxed);
+                    error
                 }
                 Err(error) => error,
             };
@@ -89,12 +124,12 @@ impl Listener {
         }
     }
 
-    async fn connect(&self) -> Result<(MultiplexedConnection, UnboundedReceiver<PushInfo>), Error> {
-        let (sender, pushes) = mpsc::unbounded_channel();
+    async fn connect(&self) -> Result<(MultiplexedConnection, Receiver<PushInfo>), Error> {
+        let (sender, pushes) = mpsc::channel(BUFFER);
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(HEARTBEAT))
-            .set_response_timeout(Some(HEARTBEAT))
-            .set_push_sender(sender);
+            .set_connection_timeout(Some(CONNECT_LIMIT))
+            .set_response_timeout(Some(ANSWER_LIMIT))
+            .set_push_sender(until_full(sender));
         let client = self.redis.client();
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
         connection.subscribe(&self.channels).await?;
@@ -102,13 +137,11 @@ impl Listener {
     }
 
     /// Passes messages on until the connection fails.
-    async fn listen(
-        &self,
-        mut connection: MultiplexedConnection,
-        mut pushes: UnboundedReceiver<PushInfo>,
-    ) -> Error {
+    async fn listen(&self, mut connection: MultiplexedConnection, mut pushes: Receiver<PushInfo>) -> Error {
+        self.subscribed.store(true, Ordering::Relaxed);
         self.tell(Event::Subscribed).await;
         let mut heartbeat = interval(HEARTBEAT);
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 push = pushes.recv() => match push {
@@ -117,8 +150,9 @@ impl Listener {
                             self.tell(message).await;
                         }
                     }
-                    Some(PushInfo { kind: PushKind::Disconnection, .. }) | None => return disconnected(),
+                    Some(PushInfo { kind: PushKind::Disconnection, .. }) => return lost("the connection was closed"),
                     Some(_) => {}
+                    None => return lost("messages came faster than they were taken"),
                 },
                 _ = heartbeat.tick() => {
                     if let Err(error) = redis::cmd("PING").exec_async(&mut connection).await {
@@ -141,6 +175,20 @@ fn read_message(data: Vec<redis::Value>) -> Option<Event> {
     Some(Event::Message { channel, payload })
 }
 
-fn disconnected() -> Error {
-    redis::RedisError::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset)).into()
+fn lost(reason: &'static str) -> Error {
+    redis::RedisError::from(std::io::Error::new(std::io::ErrorKind::ConnectionReset, reason)).into()
+}
+
+/// Passes pushes on until one does not fit, and none after it: the receiver then ends behind the last message that was
+/// heard without a gap.
+fn until_full(sender: mpsc::Sender<PushInfo>) -> impl Fn(PushInfo) -> Result<(), SendError> {
+    let sender = Mutex::new(Some(sender));
+    move |push| {
+        let mut sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(())) = sender.as_ref().map(|open| open.try_send(push)) {
+            return Ok(());
+        }
+        *sender = None;
+        Err(SendError)
+    }
 }

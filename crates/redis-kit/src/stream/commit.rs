@@ -50,6 +50,7 @@ impl Commit {
 
     /// Sets fields of a hash that exists and has not seen this event or a later one: its field `version` is before
     /// `version`, which it then becomes. So a view only moves forward, and one that has expired is not revived.
+    /// One whose `version` is missing or no stream id is not touched either.
     #[must_use]
     pub fn advance_fields<'a>(
         self,

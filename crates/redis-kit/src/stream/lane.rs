@@ -29,6 +29,8 @@ pub(super) struct Lane<H> {
     status: WorkerStatus,
     claim_cursor: String,
     claim_at: Instant,
+    /// Whether the last fetch took over entries that had been waiting.
+    claimed_last: bool,
     failures: u32,
 }
 
@@ -49,6 +51,7 @@ impl<H: Handler> Lane<H> {
             status,
             claim_cursor: "-".into(),
             claim_at: Instant::now(),
+            claimed_last: false,
             failures: 0,
         }
     }
@@ -84,15 +87,20 @@ impl<H: Handler> Lane<H> {
             redis::cmd("PING").exec_async(&mut self.settler.redis.clone()).await?;
             return Ok(Vec::new());
         }
-        if Instant::now() >= self.claim_at {
+        // What waits and what is new take turns: neither can keep the other from being handled.
+        let new_entries_turn = std::mem::take(&mut self.claimed_last);
+        if !new_entries_turn && Instant::now() >= self.claim_at {
             let claimed = self.claim(limit).await?;
             if !claimed.is_empty() {
+                self.claimed_last = true;
                 return Ok(claimed);
             }
             self.claim_at = Instant::now() + self.settler.options.claim_interval;
         }
         let Settler { member, options, .. } = &*self.settler;
-        member.read(&mut self.reader, limit, options.block).await
+        // More may be waiting to be claimed, so this read must not wait for entries that are not there yet.
+        let block = if new_entries_turn { Duration::ZERO } else { options.block };
+        member.read(&mut self.reader, limit, block).await
     }
 
     async fn claim(&mut self, limit: usize) -> Result<Vec<RawEntry>, Error> {
@@ -150,10 +158,10 @@ impl<H: Handler> Lane<H> {
             if let Err(error) = member.create_group(redis.clone()).await {
                 warn!(stream, group, %error, "cannot create the group yet");
             }
-        } else if !error.is_transient() {
-            error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
+        } else if self.failures == 1 && error.is_transient() {
+            warn!(stream, group, %error, "Redis cannot serve this worker now; waiting for it");
         } else if self.failures == 1 {
-            warn!(stream, group, %error, "Redis does not answer; waiting for it");
+            error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
         }
         shutdown.run_until_cancelled(Backoff::wait_to_reconnect(self.failures)).await;
     }

@@ -68,8 +68,12 @@ pub(super) fn decode<M: Message>(fields: &RawFields) -> Result<Decoded<M>, Undec
     if !M::TYPES.contains(&message_type) {
         return Err(Undecodable::UnknownType(message_type.into()));
     }
-    let message = serde_json::from_str(text(fields, "data")?)
+    let message: M = serde_json::from_str(text(fields, "data")?)
         .map_err(|source| Undecodable::Data { message_type: message_type.into(), source })?;
+    // What stands beside the data is what people and filters go by: it must not say something else.
+    if message.message_type() != message_type {
+        return Err(Undecodable::Field { field: "type" });
+    }
     Ok(Decoded {
         message,
         message_id: parsed(fields, "id")?,

@@ -9,7 +9,7 @@ async fn a_ready_gateway_names_its_parts() {
     let shop = Shop::open().await;
     let ready = shop.gateway.get("/readyz").await;
     assert_eq!(ready.status, 200);
-    let parts = json!({ "durability": "ok", "redis": "ok", "start": "ok", "worker": "ok" });
+    let parts = json!({ "durability": "ok", "redis": "ok", "running": "ok", "start": "ok", "worker": "ok" });
     assert_eq!(ready.json(), json!({ "ready": true, "parts": parts }));
 }
 

@@ -6,7 +6,10 @@ use redis_kit::stream::{Failure, WorkerOptions};
 use test_support::eventually;
 use tokio::time::Instant;
 
-use crate::harness::{Bench, Gate, LIMIT, NEVER, Notes, STREAM, done, options, same};
+use crate::{
+    handlers::{Gate, Notes, done, gated},
+    harness::{Bench, LIMIT, NEVER, STREAM, options, same},
+};
 
 #[tokio::test]
 async fn an_idle_worker_stops_within_its_block_time_and_leaves_the_group() {
@@ -28,18 +31,8 @@ async fn an_idle_worker_stops_within_its_block_time_and_leaves_the_group() {
 async fn handlers_may_finish_and_nothing_new_is_taken() {
     let bench = Bench::start().await;
     let (gate, started) = (Gate::closed(), Notes::new());
-    let (waiting, noted) = (gate.clone(), started.clone());
     let options = WorkerOptions { concurrency: 2, ..options() };
-    let worker = bench
-        .work("w", options, move |job| {
-            let (waiting, noted) = (waiting.clone(), noted.clone());
-            async move {
-                noted.push(job.stream_id);
-                waiting.wait().await;
-                done(&job)
-            }
-        })
-        .await;
+    let worker = bench.work("w", options, gated(&gate, &started)).await;
     bench.want(&["a", "b", "c"]).await;
     started.until(2).await;
     worker.ask_to_stop();

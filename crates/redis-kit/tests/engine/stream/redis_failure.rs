@@ -4,32 +4,14 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use redis_kit::{
     Redis,
-    stream::{Commit, Delivery, Failure, WorkerOptions},
+    stream::{Delivery, Failure, WorkerOptions},
 };
 use test_support::{FaultProxy, eventually};
 
-use crate::harness::{
-    Bench, Gate, Job, LIMIT, Notes, STREAM, Working, done, options, options_with_takeover, same,
+use crate::{
+    handlers::{Gate, Notes, done, gated},
+    harness::{Bench, Job, LIMIT, STREAM, Working, options, options_with_takeover, same},
 };
-
-/// A handler that notes each call, waits for the gate, and is done.
-fn gated(
-    gate: &Gate,
-    started: &Notes<String>,
-) -> impl Fn(Delivery<Job>) -> std::pin::Pin<Box<dyn Future<Output = Result<Commit, Failure>> + Send>>
-+ Send
-+ Sync
-+ use<> {
-    let (gate, started) = (gate.clone(), started.clone());
-    move |job| {
-        let (gate, started) = (gate.clone(), started.clone());
-        Box::pin(async move {
-            started.push(job.message.name().to_owned());
-            gate.wait().await;
-            done(&job)
-        })
-    }
-}
 
 /// A proxy in front of the bench's server, and a client that goes through it.
 async fn through_proxy(bench: &Bench) -> (FaultProxy, Redis) {

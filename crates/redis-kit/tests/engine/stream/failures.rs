@@ -10,8 +10,9 @@ use redis_kit::{
 use test_support::eventually;
 use tokio::time::Instant;
 
-use crate::harness::{
-    Bench, Gate, Job, LIMIT, NEVER, Notes, STREAM, done, options, options_with_takeover, same,
+use crate::{
+    handlers::{Gate, Notes, done},
+    harness::{Bench, Job, LIMIT, NEVER, STREAM, options, options_with_takeover, same},
 };
 
 /// Fails for now, and says when to come again.
@@ -65,6 +66,30 @@ async fn an_entry_that_waits_for_its_retry_does_not_hold_up_others() {
 }
 
 #[tokio::test]
+async fn entries_that_fail_again_and_again_do_not_keep_new_ones_waiting() {
+    let bench = Bench::start().await;
+    // So many that one is always due.
+    bench.want(&["fails"; 50]).await;
+    let attempts = Notes::new();
+    let noted = attempts.clone();
+    let options = WorkerOptions { concurrency: 1, max_attempts: None, ..options() };
+    let worker = bench
+        .work("w", options, move |job| {
+            noted.push(job.attempt);
+            let fails = job.message.name() == "fails";
+            async move { if fails { Err(again_after(Duration::ZERO)) } else { done(&job) } }
+        })
+        .await;
+    attempts.until(60).await;
+    bench.want(&["a", "b", "c"]).await;
+    let expected = vec!["a", "b", "c"];
+    eventually("the new ones to be done", LIMIT, || async { same(&expected, &bench.done().await) }).await;
+    let attempts_then = attempts.all().len();
+    attempts.until(attempts_then + 10).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
 async fn a_handler_may_say_when_to_come_again() {
     let bench = Bench::start().await;
     let (pause, times) = (Duration::from_millis(300), Notes::new());
@@ -81,28 +106,31 @@ async fn a_handler_may_say_when_to_come_again() {
     bench.finished(vec!["a"]).await;
     for pair in times.all().windows(2) {
         // Redis counts in whole milliseconds.
-        assert!(pair[1] - pair[0] >= pause - Duration::from_millis(2), "{:?}", pair[1] - pair[0]);
+        assert!((pair[1] - pair[0]).as_millis() + 2 >= pause.as_millis(), "{:?}", pair[1] - pair[0]);
     }
     one.stop().await;
     other.stop().await;
 }
 
 #[tokio::test]
-async fn the_usual_pause_is_the_backoff() {
+async fn the_usual_pause_is_drawn_from_the_backoff() {
     let bench = Bench::start().await;
-    bench.want(&["a"]).await;
+    bench.want(&["a"; 20]).await;
     let backoff = Backoff { base: NEVER, limit: NEVER };
     let worker = bench
         .work("w", WorkerOptions { backoff, ..options() }, |_| async { Err(Failure::retry("not yet")) })
         .await;
-    let due: Vec<(String, f64)> = eventually("a retry to be planned", LIMIT, || async {
+    let due: Vec<(String, f64)> = eventually("retries to be planned", LIMIT, || async {
         let retry = ["ZRANGE", "jobs:{t}:retry:workers", "0", "-1", "WITHSCORES"];
         let due: Vec<(String, f64)> = bench.run(&retry).await;
-        if due.is_empty() { Err("none is") } else { Ok(due) }
+        if due.len() < 20 { Err(format!("{} are", due.len())) } else { Ok(due) }
     })
     .await;
     let (now, _): (f64, u64) = bench.run(&["TIME"]).await;
-    assert!(due[0].1 / 1000.0 < now + NEVER.as_secs_f64() + 1.0, "{due:?}");
+    let last = due[19].1 / 1000.0;
+    assert!(last < now + NEVER.as_secs_f64() + 1.0, "{due:?}");
+    // Drawn evenly, twenty pauses are all in the first twelfth about once in 10^21 times.
+    assert!(last > now + NEVER.as_secs_f64() / 12.0, "{due:?}");
     worker.stop().await;
 }
 

@@ -13,9 +13,9 @@ const DEAD: &str = "jobs:{t}:dead:workers";
 macro_rules! fenced {
     ($name:literal) => {
         Script::new(concat!(
-            include_str!("../src/stream/lua/fence.lua"),
+            include_str!("../../src/stream/lua/fence.lua"),
             "\n",
-            include_str!(concat!("../src/stream/lua/", $name))
+            include_str!(concat!("../../src/stream/lua/", $name))
         ))
     };
 }
@@ -30,9 +30,9 @@ async fn call<T: redis::FromRedisValue>(
     args: &[&str],
 ) -> Answer<T> {
     let mut invocation = script.prepare_invoke();
-    keys.iter().for_each(|key| {
+    for key in keys {
         invocation.key(key);
-    });
+    }
     let answer = invocation.arg(args).invoke_async(&mut bench.commands()).await;
     answer.map_err(|error: redis::RedisError| error.code().unwrap_or_default().to_owned())
 }
@@ -51,7 +51,7 @@ async fn settle(
 
 /// Looks for waiting entries as consumer `c`.
 async fn claim(bench: &Bench, args: [&str; 3], in_hand: &[&str]) -> (String, Vec<Claimed>, Vec<String>) {
-    let script = Script::new(include_str!("../src/stream/lua/claim.lua"));
+    let script = Script::new(include_str!("../../src/stream/lua/claim.lua"));
     let args = [&[GROUP, "c"], args.as_slice(), in_hand].concat();
     call(bench, &script, &[STREAM, ATTEMPTS, RETRY], &args).await.unwrap()
 }
@@ -73,6 +73,24 @@ async fn delivered(consumer: &str, count: usize) -> Bench {
     let read = ["XREADGROUP", "GROUP", GROUP, consumer, "STREAMS", STREAM, ">"];
     bench.run::<redis::Value>(&read).await;
     bench
+}
+
+#[tokio::test]
+async fn create_group_starts_at_the_first_entry_once_also_on_a_full_redis() {
+    let bench = Bench::start().await;
+    let script = Script::new(include_str!("../../src/stream/lua/create_group.lua"));
+    bench.run::<String>(&["XADD", STREAM, "1-0", "n", "1"]).await;
+    bench.run::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    assert_eq!(call(&bench, &script, &[STREAM], &[GROUP]).await, Ok(1));
+    assert_eq!(bench.unread().await, 1);
+    bench.run::<()>(&["XGROUP", "SETID", STREAM, GROUP, "1-0"]).await;
+    assert_eq!(call(&bench, &script, &[STREAM], &[GROUP]).await, Ok(0));
+    assert_eq!(bench.unread().await, 0, "a group that is there stays as it is");
+    assert_eq!(call(&bench, &script, &["new:{t}"], &[GROUP]).await, Ok(1));
+    bench.run::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    bench.run::<()>(&["SET", "text:{t}", "text"]).await;
+    let refused = call::<u8>(&bench, &script, &["text:{t}"], &[GROUP]).await;
+    assert_eq!(refused, Err("WRONGTYPE".into()));
 }
 
 #[tokio::test]
@@ -233,7 +251,7 @@ async fn reject_tells_where_a_letter_came_from_even_if_the_entry_is_gone() {
 #[tokio::test]
 async fn leave_removes_a_consumer_only_if_nothing_is_pending_on_it() {
     let bench = delivered("c", 2).await;
-    let leave = Script::new(include_str!("../src/stream/lua/leave.lua"));
+    let leave = Script::new(include_str!("../../src/stream/lua/leave.lua"));
     let asked = |consumer| {
         let bench = &bench;
         let leave = &leave;

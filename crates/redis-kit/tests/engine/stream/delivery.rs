@@ -6,8 +6,9 @@ use redis_kit::{
 };
 use test_support::eventually;
 
-use crate::harness::{
-    Bench, Gate, LIMIT, Notes, STREAM, Working, done, options, options_with_takeover, same,
+use crate::{
+    handlers::{Gate, Notes, done, gated},
+    harness::{Bench, LIMIT, STREAM, Working, options, options_with_takeover, same},
 };
 
 #[tokio::test]
@@ -39,8 +40,8 @@ async fn joining_a_group_that_exists_neither_skips_nor_repeats() {
 async fn a_worker_handles_all_its_streams_and_says_which_one() {
     let bench = Bench::start().await;
     let redis = Redis::open(&bench.server.url()).unwrap();
-    let notes = Notes::new();
-    let noted = notes.clone();
+    let handled = Notes::new();
+    let noted = handled.clone();
     let streams = ["jobs:{0}", "jobs:{1}", "jobs:{2}"];
     let worker = Working::start(&redis, &streams, "w", options(), move |job| {
         noted.push((job.message.name().to_owned(), job.partition));
@@ -52,10 +53,10 @@ async fn a_worker_handles_all_its_streams_and_says_which_one() {
         let data = format!(r#"{{"type":"job.wanted","name":"{stream}"}}"#);
         let rest = ["occurred_at", "2026-01-01T00:00:00Z", "data", &data];
         bench.run::<String>(&[&["XADD", stream, "*"], fields.as_slice(), &rest].concat()).await;
-        notes.until(partition + 1).await;
+        handled.until(partition + 1).await;
     }
     let expected: Vec<_> = streams.iter().map(ToString::to_string).zip(0..).collect();
-    assert_eq!(notes.all(), expected);
+    assert_eq!(handled.all(), expected);
     worker.stop().await;
 }
 
@@ -66,18 +67,8 @@ async fn no_more_is_handled_or_pending_than_there_are_slots() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     bench.want(&names).await;
     let (gate, started) = (Gate::closed(), Notes::new());
-    let (waiting, noted) = (gate.clone(), started.clone());
     let options = WorkerOptions { concurrency: 3, ..options() };
-    let worker = bench
-        .work("w", options, move |job| {
-            let (waiting, noted) = (waiting.clone(), noted.clone());
-            async move {
-                noted.push(job.message.name().to_owned());
-                waiting.wait().await;
-                done(&job)
-            }
-        })
-        .await;
+    let worker = bench.work("w", options, gated(&gate, &started)).await;
     for finished in 0..10 {
         // Three are being handled, and as many are pending: none lies in a buffer, where it would only grow old.
         started.until(finished + 3).await;
@@ -127,17 +118,7 @@ async fn an_entry_deleted_while_it_waits_for_somebody_blocks_nothing() {
 async fn an_entry_deleted_while_it_is_handled_is_done_all_the_same() {
     let bench = Bench::start().await;
     let (gate, started) = (Gate::closed(), Notes::new());
-    let (waiting, noted) = (gate.clone(), started.clone());
-    let worker = bench
-        .work("w", options(), move |job| {
-            let (waiting, noted) = (waiting.clone(), noted.clone());
-            async move {
-                noted.push(job.stream_id);
-                waiting.wait().await;
-                done(&job)
-            }
-        })
-        .await;
+    let worker = bench.work("w", options(), gated(&gate, &started)).await;
     let ids = bench.want(&["a"]).await;
     started.until(1).await;
     bench.run::<u64>(&["XDEL", STREAM, &ids[0]]).await;

@@ -6,8 +6,9 @@ use redis_kit::stream::{Failure, WorkerOptions};
 use test_support::eventually;
 use tokio::time::Instant;
 
-use crate::harness::{
-    Bench, GROUP, Gate, LIMIT, NEVER, Notes, Pending, STREAM, done, options, options_with_takeover, same,
+use crate::{
+    handlers::{Gate, Notes, done, gated},
+    harness::{Bench, GROUP, LIMIT, NEVER, Pending, STREAM, options, options_with_takeover, same},
 };
 
 #[tokio::test]
@@ -76,17 +77,7 @@ async fn a_zombie_changes_nothing_whatever_it_returns() {
 
     // The heir has them in hand when the zombie wakes up, so each is still pending, but on another.
     let (heirs_gate, taken) = (Gate::closed(), Notes::new());
-    let (waiting, noted) = (heirs_gate.clone(), taken.clone());
-    let heir = bench
-        .work("heir", options_with_takeover(), move |job| {
-            let (waiting, noted) = (waiting.clone(), noted.clone());
-            async move {
-                noted.push(job.stream_id);
-                waiting.wait().await;
-                done(&job)
-            }
-        })
-        .await;
+    let heir = bench.work("heir", options_with_takeover(), gated(&heirs_gate, &taken)).await;
     taken.until(3).await;
     let before = bench.pending().await;
     gate.open();
@@ -105,17 +96,7 @@ async fn a_zombie_changes_nothing_whatever_it_returns() {
 async fn a_zombie_that_wakes_up_after_its_heir_has_finished_repeats_nothing() {
     let bench = Bench::start().await;
     let (gate, started) = (Gate::closed(), Notes::new());
-    let (waiting, noted) = (gate.clone(), started.clone());
-    let zombie = bench
-        .work("zombie", options(), move |job| {
-            let (waiting, noted) = (waiting.clone(), noted.clone());
-            async move {
-                noted.push(job.stream_id);
-                waiting.wait().await;
-                done(&job)
-            }
-        })
-        .await;
+    let zombie = bench.work("zombie", options(), gated(&gate, &started)).await;
     bench.want(&["a"]).await;
     started.until(1).await;
     let heir = bench.work("heir", options_with_takeover(), |job| async move { done(&job) }).await;

@@ -8,7 +8,10 @@ use redis_kit::{
     stream::{Commit, StreamId, WorkerOptions},
 };
 
-use crate::harness::{Bench, DONE, STREAM, done, id, options};
+use crate::{
+    handlers::done,
+    harness::{Bench, DONE, STREAM, id, options},
+};
 
 const VIEW: &str = "view:{t}";
 

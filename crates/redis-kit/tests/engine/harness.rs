@@ -1,12 +1,6 @@
 //! What the tests share: a server of their own, jobs on a stream, and workers that can be stopped or killed.
 
-use std::{
-    collections::HashMap,
-    fmt::Debug,
-    future::Future,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt::Debug, time::Duration};
 
 use local_redis::{Durability, Server};
 use redis_kit::{
@@ -18,7 +12,7 @@ use redis_kit::{
 };
 use serde::{Deserialize, Serialize};
 use test_support::eventually;
-use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const STREAM: &str = "jobs:{t}";
@@ -30,7 +24,7 @@ pub(crate) const DONE: &str = "done:{t}";
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// An idle time that no test reaches: nobody takes an entry over.
-pub(crate) const NEVER: Duration = Duration::from_secs(3600);
+pub(crate) const NEVER: Duration = Duration::from_hours(1);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -61,12 +55,6 @@ impl Job {
         let (Self::Wanted { name } | Self::Done { name }) = self;
         name
     }
-}
-
-/// A commit that says on [`DONE`] which job was done.
-pub(crate) fn done(delivery: &Delivery<Job>) -> Result<Commit, Failure> {
-    let job = Job::Done { name: delivery.message.name().into() };
-    Ok(Commit::new().append(DONE, &job, &delivery.trace.child())?)
 }
 
 /// Options that make a test fast. Nothing is taken over; a test about that sets its own idle time.
@@ -181,11 +169,11 @@ impl Bench {
     }
 
     async fn entries(&self, stream: &str) -> Vec<HashMap<String, String>> {
-        let entries: Vec<(String, Vec<(Vec<u8>, Vec<u8>)>)> = self.run(&["XRANGE", stream, "-", "+"]).await;
+        type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+        let entries: Vec<(String, Fields)> = self.run(&["XRANGE", stream, "-", "+"]).await;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let first_of_each = |fields: Vec<(Vec<u8>, Vec<u8>)>| {
-            fields.iter().rev().map(|(name, value)| (text(name), text(value))).collect()
-        };
+        let first_of_each =
+            |fields: Fields| fields.iter().rev().map(|(name, value)| (text(name), text(value))).collect();
         entries.into_iter().map(|(_, fields)| first_of_each(fields)).collect()
     }
 
@@ -224,8 +212,9 @@ impl Bench {
     /// Waits until no entry is pending and none is undelivered.
     pub(crate) async fn settled(&self) {
         eventually("every entry to be settled", LIMIT, || async {
-            let pending = self.pending().await;
+            // In this order: what is read between the two questions is seen by the second.
             let unread = self.unread().await;
+            let pending = self.pending().await;
             if pending.is_empty() && unread == 0 {
                 Ok(())
             } else {
@@ -302,63 +291,6 @@ impl Working {
     pub(crate) async fn die(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
-    }
-}
-
-/// What handlers wait for; opened once for each of them.
-#[derive(Clone)]
-pub(crate) struct Gate(Arc<Semaphore>);
-
-impl Gate {
-    pub(crate) fn closed() -> Self {
-        Self(Arc::new(Semaphore::new(0)))
-    }
-
-    pub(crate) fn let_through(&self, handlers: usize) {
-        self.0.add_permits(handlers);
-    }
-
-    pub(crate) fn open(&self) {
-        self.0.close();
-    }
-
-    pub(crate) async fn wait(&self) {
-        // An error says that it is open for good.
-        if let Ok(permit) = self.0.acquire().await {
-            permit.forget();
-        }
-    }
-}
-
-/// What handlers noted, for the test to look at.
-pub(crate) struct Notes<T>(Arc<Mutex<Vec<T>>>);
-
-impl<T> Clone for Notes<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T: Clone + Debug> Notes<T> {
-    pub(crate) fn new() -> Self {
-        Self(Arc::default())
-    }
-
-    pub(crate) fn push(&self, note: T) {
-        self.0.lock().unwrap().push(note);
-    }
-
-    pub(crate) fn all(&self) -> Vec<T> {
-        self.0.lock().unwrap().clone()
-    }
-
-    /// Waits until there are that many, and returns them.
-    pub(crate) async fn until(&self, count: usize) -> Vec<T> {
-        eventually("a handler to be called", LIMIT, || async {
-            let notes = self.all();
-            if notes.len() >= count { Ok(notes) } else { Err(format!("there are only {notes:?}")) }
-        })
-        .await
     }
 }
 

@@ -1,7 +1,8 @@
 //! The engine on real servers. Each test has one of its own, so all can run at once.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod handlers;
 mod harness;
 mod pubsub;
 mod scripts;

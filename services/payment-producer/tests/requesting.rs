@@ -1,0 +1,156 @@
+//! A payment producer on a Redis of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says why")]
+
+use std::time::Duration;
+
+use clap::Parser;
+use common::{
+    messages::{LineItem, OrderEvent, OrderId, PaymentId, PaymentTask},
+    money::Money,
+    names::{Names, groups},
+    partition::Partitions,
+};
+use local_redis::{Durability, Server};
+use payment_producer::{Config, run};
+use redis::{
+    AsyncCommands,
+    streams::{StreamInfoGroupsReply, StreamRangeReply},
+};
+use redis_kit::{Connection, Redis, stream::encode, trace::TraceContext};
+use test_support::eventually;
+use tokio::{task::JoinHandle, time::timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Long enough for a busy machine: only a test that fails waits so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    config: Config,
+}
+
+/// A producer and its Redis; both gone when dropped.
+struct Desk {
+    producer: JoinHandle<anyhow::Result<()>>,
+    shutdown: DropGuard,
+    redis: Connection,
+    names: Names,
+    partitions: Partitions,
+    _server: Server,
+}
+
+impl Desk {
+    async fn open() -> Self {
+        let server = Server::ephemeral(Durability::Volatile).await.unwrap();
+        let url = server.url();
+        let CommandLine { config } =
+            CommandLine::try_parse_from(["payment-producer", "--redis-url", &url]).unwrap();
+        let shutdown = CancellationToken::new();
+        Self {
+            producer: tokio::spawn(run(config, shutdown.clone())),
+            shutdown: shutdown.drop_guard(),
+            redis: Redis::open(&url).unwrap().commands().unwrap(),
+            names: Names::default(),
+            partitions: Partitions::new(4),
+            _server: server,
+        }
+    }
+
+    async fn append(&self, event: &OrderEvent, trace: &TraceContext) {
+        let journal = self.names.orders_stream(self.partitions.of_order(event.order_id()));
+        let _: String = self.redis.clone().xadd(journal, "*", &encode(event, trace).unwrap()).await.unwrap();
+    }
+
+    /// Waits until every event of a journal is acknowledged.
+    async fn until_idle(&self, partition: u16) {
+        let journal = self.names.orders_stream(partition);
+        eventually("every event to be acknowledged", PATIENCE, async || {
+            let groups: redis::RedisResult<StreamInfoGroupsReply> =
+                self.redis.clone().xinfo_groups(&journal).await;
+            let groups = groups.map_err(|error| error.to_string())?.groups;
+            let group = groups.iter().find(|group| group.name == groups::PAYMENT_PRODUCER);
+            match group.map(|group| (group.pending, group.lag)) {
+                Some((0, Some(0))) => Ok(()),
+                other => Err(format!("pending and lag are {other:?}")),
+            }
+        })
+        .await;
+    }
+
+    /// The payments of a partition that are requested, each with its trace.
+    async fn requested(&self, partition: u16) -> Vec<(PaymentTask, TraceContext)> {
+        let stream = self.names.payments_stream(partition);
+        let entries: StreamRangeReply = self.redis.clone().xrange_all(stream).await.unwrap();
+        let task = |entry: &redis::streams::StreamId| {
+            let field = |name| entry.get::<String>(name).unwrap();
+            assert_eq!(field("type"), "payment.requested");
+            (serde_json::from_str(&field("data")).unwrap(), field("traceparent").parse().unwrap())
+        };
+        entries.ids.iter().map(task).collect()
+    }
+}
+
+fn price() -> Money {
+    Money::parse("49.80", "EUR").unwrap()
+}
+
+fn placed(order_id: OrderId) -> OrderEvent {
+    let items = vec![LineItem { sku: "BOOK-1".into(), quantity: 1, unit_price: price() }];
+    OrderEvent::Placed { order_id, customer_id: "42".into(), items, total: price() }
+}
+
+#[tokio::test]
+async fn a_placed_order_asks_for_its_one_payment_in_its_own_partition_and_trace() {
+    let desk = Desk::open().await;
+    for partition in desk.partitions.all() {
+        let (order_id, trace) = (desk.partitions.draw_order_id(partition), TraceContext::root());
+        desk.append(&placed(order_id), &trace).await;
+        desk.until_idle(partition).await;
+        let requested = desk.requested(partition).await;
+        let (tasks, traces): (Vec<_>, Vec<_>) = requested.into_iter().unzip();
+        let customer_id = "42".into();
+        let payment_id = PaymentId::of(order_id);
+        assert_eq!(tasks, [PaymentTask::Requested { payment_id, order_id, customer_id, amount: price() }]);
+        assert_eq!(traces[0].trace_id(), trace.trace_id());
+        assert_ne!(traces[0], trace, "a step of its own in the trace");
+    }
+}
+
+#[tokio::test]
+async fn what_became_of_a_payment_asks_for_no_other() {
+    let desk = Desk::open().await;
+    let order_id = desk.partitions.draw_order_id(2);
+    let (payment_id, amount, reason) = (PaymentId::of(order_id), price(), "no");
+    let customer_id = || "42".to_owned();
+    let charge_id = "ch_1".into();
+    for event in [
+        OrderEvent::Paid { order_id, customer_id: customer_id(), payment_id, amount, charge_id, attempt: 1 },
+        OrderEvent::PaymentDeclined {
+            order_id,
+            customer_id: customer_id(),
+            payment_id,
+            amount,
+            reason: reason.into(),
+        },
+        OrderEvent::PaymentParked {
+            order_id,
+            customer_id: customer_id(),
+            payment_id,
+            amount,
+            reason: reason.into(),
+        },
+    ] {
+        desk.append(&event, &TraceContext::root()).await;
+    }
+    desk.until_idle(2).await;
+    assert_eq!(desk.requested(2).await, []);
+}
+
+#[tokio::test]
+async fn the_producer_ends_when_it_is_told_to() {
+    let desk = Desk::open().await;
+    drop(desk.shutdown);
+    timeout(PATIENCE, desk.producer).await.expect("it does not end").unwrap().unwrap();
+}
