@@ -26,7 +26,7 @@ use crate::{
 /// What every service that works on Redis is told.
 #[derive(Args, Clone, Debug)]
 pub struct ServiceArgs {
-    /// The durable Redis: redis://[user:password@]host:port[/db], or rediss:// for TLS
+    /// The durable Redis: `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS
     #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]
     pub redis_url: String,
     /// What every name in Redis begins with, so that installations can share one server
@@ -70,7 +70,7 @@ impl ConsumerArgs {
 }
 
 /// A service that listens, has reached Redis and agreed with it on the partitions. It is ready once
-/// [`Service::ready`] was called and every part of its [`Health`] is well.
+/// [`Service::run`] was called and every part of its [`Health`] is well.
 pub struct Service {
     /// Where Redis is.
     pub redis: Redis,
