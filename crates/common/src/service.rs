@@ -41,7 +41,7 @@ pub struct ServiceArgs {
     /// How many partitions orders are spread over; fixed once there is data
     #[arg(long, env = "ORDERLY_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub partitions: u16,
-    /// The name of this instance among those of its service; by default a random one
+    /// The name of this instance among those of its service; by default the service's with random digits
     #[arg(long, env = "ORDERLY_INSTANCE", value_name = "NAME")]
     pub instance: Option<String>,
     #[command(flatten)]
@@ -117,8 +117,7 @@ impl Service {
     ) -> anyhow::Result<Option<Self>> {
         let address = listener.local_addr().context("cannot tell the port")?;
         let redis = Redis::open(&args.redis_url)?;
-        let instance =
-            args.instance.clone().unwrap_or_else(|| format!("{:08x}", Uuid::new_v4().as_fields().0));
+        let instance = args.instance.clone().unwrap_or_else(|| unique(name));
         let (health, mount) = (Health::default(), Mount::default());
         let draining = shutdown.clone();
         health.add("running", move || if draining.is_cancelled() { Err("draining".into()) } else { Ok(()) });
@@ -129,7 +128,7 @@ impl Service {
             redis,
             names: Names::new(&args.key_prefix),
             partitions: Partitions::new(args.partitions),
-            consumer: format!("{name}-{instance}-{:08x}", Uuid::new_v4().as_fields().0),
+            consumer: unique(&instance),
             health,
             name,
             instance,
@@ -194,4 +193,9 @@ impl Service {
         drop(self.server_stop);
         self.server.await.context("the HTTP server panicked")?.context("the HTTP server failed")
     }
+}
+
+/// A name that nobody had before.
+fn unique(name: &str) -> String {
+    format!("{name}-{:08x}", Uuid::new_v4().as_fields().0)
 }

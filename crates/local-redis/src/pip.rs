@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::{sleep, timeout};
 
-use crate::wheel::{PACKAGE, Platform};
+use crate::pinned::{PACKAGE, Platform};
 use crate::{Error, OnProgress, Progress};
 
 /// How often pip is run before it is believed. It retries single requests by itself as well.

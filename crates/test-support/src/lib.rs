@@ -4,6 +4,7 @@
 //! |---|---|
 //! | wait for a condition, and say what was missing | [`eventually`] |
 //! | break the connection between a client and Redis | [`FaultProxy`] |
+//! | run one service inside the test | [`ServiceUnderTest`] |
 //! | run the whole system in real processes | [`System`] |
 
 #![expect(
@@ -14,8 +15,10 @@
 
 mod eventually;
 mod fault_proxy;
+mod service;
 mod system;
 
 pub use eventually::eventually;
 pub use fault_proxy::FaultProxy;
+pub use service::{ServiceUnderTest, config};
 pub use system::{Options, System, is_running, send};

@@ -8,29 +8,18 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser;
 use common::{
     messages::{OrderEvent, OrderId, PaymentId},
     money::Money,
     names::Names,
 };
-use local_redis::{Durability, Server};
-use notification_subscriber::{Config, run};
 use redis::AsyncCommands;
-use redis_kit::{Redis, trace::TraceContext};
+use redis_kit::trace::TraceContext;
 use serde_json::{Value, json};
-use test_support::eventually;
-use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
+use test_support::{ServiceUnderTest, eventually};
 
 /// Long enough for a busy machine: only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-#[derive(Parser)]
-struct CommandLine {
-    #[command(flatten)]
-    config: Config,
-}
 
 /// A log in memory, one JSON object a line.
 #[derive(Clone, Default)]
@@ -61,14 +50,8 @@ async fn what_is_no_announcement_is_skipped_and_the_next_one_is_notified() {
     // The service runs on this thread too.
     let _logging = tracing::subscriber::set_default(subscriber);
 
-    let server = Server::ephemeral(Durability::Volatile).await.unwrap();
-    let url = server.url();
-    let flags = ["notification-subscriber", "--redis-url", &url];
-    let CommandLine { config } = CommandLine::try_parse_from(flags).unwrap();
-    let shutdown = CancellationToken::new();
-    let service = tokio::spawn(run(config, shutdown.clone()));
-
-    let mut redis = Redis::open(&url).unwrap().commands().unwrap();
+    let service = ServiceUnderTest::start(notification_subscriber::run, &[]).await;
+    let mut redis = service.redis.clone();
     let channel = Names::default().orders_channel();
     eventually("the service to hear the first message", PATIENCE, async || {
         let heard: u64 = redis.clone().publish(&channel, "garbage").await.unwrap();
@@ -95,8 +78,7 @@ async fn what_is_no_announcement_is_skipped_and_the_next_one_is_notified() {
     let is_skip = |line: &&Value| line["fields"]["message"] == "skipping a message that is no announcement";
     assert_eq!(log.lines().iter().filter(is_skip).count(), 4);
 
-    shutdown.cancel();
-    timeout(PATIENCE, service).await.expect("it does not end").unwrap().unwrap();
+    service.stop().await;
 }
 
 /// As it is on the wire.

@@ -4,70 +4,47 @@
 
 use std::time::Duration;
 
-use clap::Parser;
 use common::{
     messages::{Announcement, OrderEvent, OrderId, PaymentId},
     money::Money,
     names::{Names, groups},
     partition::Partitions,
 };
-use local_redis::{Durability, Server};
-use order_publisher::{Config, run};
 use redis::AsyncCommands;
 use redis_kit::{
-    Connection, Redis,
+    Redis,
     pubsub::{Event, Subscription},
     stream::{Fields, StreamId, encode},
     trace::TraceContext,
 };
-use tokio::{task::JoinHandle, time::timeout};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use test_support::ServiceUnderTest;
+use tokio::time::timeout;
 
 /// Long enough for a busy machine: only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const PARTITION: u16 = 2;
 
-#[derive(Parser)]
-struct CommandLine {
-    #[command(flatten)]
-    config: Config,
-}
-
-/// A publisher, its Redis, and one who hears all it says; all gone when dropped.
+/// A publisher, and one who hears all it says.
 struct Town {
-    publisher: JoinHandle<anyhow::Result<()>>,
-    shutdown: DropGuard,
+    publisher: ServiceUnderTest,
     listener: Subscription,
-    redis: Connection,
     names: Names,
-    _server: Server,
 }
 
 impl Town {
     async fn open() -> Self {
-        let server = Server::ephemeral(Durability::Volatile).await.unwrap();
-        let (url, names) = (server.url(), Names::default());
-        let redis = Redis::open(&url).unwrap();
+        let (publisher, names) = (ServiceUnderTest::start(order_publisher::run, &[]).await, Names::default());
+        let redis = Redis::open(&publisher.server.url()).unwrap();
         let mut listener = Subscription::start(&redis, &[&names.orders_channel()]);
         let heard = timeout(PATIENCE, listener.next()).await.expect("a subscription");
         assert!(matches!(heard, Event::Subscribed), "{heard:?}");
-        let CommandLine { config } =
-            CommandLine::try_parse_from(["order-publisher", "--redis-url", &url]).unwrap();
-        let shutdown = CancellationToken::new();
-        Self {
-            publisher: tokio::spawn(run(config, shutdown.clone())),
-            shutdown: shutdown.drop_guard(),
-            listener,
-            redis: redis.commands().unwrap(),
-            names,
-            _server: server,
-        }
+        Self { publisher, listener, names }
     }
 
     async fn append(&self, fields: &Fields) -> StreamId {
         let journal = self.names.orders_stream(PARTITION);
-        let id: String = self.redis.clone().xadd(journal, "*", fields).await.unwrap();
+        let id: String = self.publisher.redis.clone().xadd(journal, "*", fields).await.unwrap();
         id.parse().unwrap()
     }
 
@@ -135,12 +112,11 @@ async fn an_event_of_a_type_it_does_not_know_is_skipped_and_shows_as_a_gap() {
     let announced = town.announced().await;
     assert_eq!((announced.prev, announced.id), (skipped, last));
     let dead = format!("{}:dead:{}", town.names.orders_stream(PARTITION), groups::ORDER_PUBLISHER);
-    assert_eq!(town.redis.exists::<_, u8>(dead).await.unwrap(), 0);
+    assert_eq!(town.publisher.redis.exists::<_, u8>(dead).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn the_publisher_ends_when_it_is_told_to() {
     let town = Town::open().await;
-    drop(town.shutdown);
-    timeout(PATIENCE, town.publisher).await.expect("it does not end").unwrap().unwrap();
+    town.publisher.stop().await;
 }

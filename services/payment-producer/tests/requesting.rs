@@ -4,63 +4,39 @@
 
 use std::time::Duration;
 
-use clap::Parser;
 use common::{
     messages::{LineItem, OrderEvent, OrderId, PaymentId, PaymentTask},
     money::Money,
     names::{Names, groups},
     partition::Partitions,
 };
-use local_redis::{Durability, Server};
-use payment_producer::{Config, run};
 use redis::{
     AsyncCommands,
     streams::{StreamInfoGroupsReply, StreamRangeReply},
 };
-use redis_kit::{Connection, Redis, stream::encode, trace::TraceContext};
-use test_support::eventually;
-use tokio::{task::JoinHandle, time::timeout};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use redis_kit::{stream::encode, trace::TraceContext};
+use test_support::{ServiceUnderTest, eventually};
 
 /// Long enough for a busy machine: only a test that fails waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-#[derive(Parser)]
-struct CommandLine {
-    #[command(flatten)]
-    config: Config,
-}
-
-/// A producer and its Redis; both gone when dropped.
+/// A producer, and what it works on.
 struct Desk {
-    producer: JoinHandle<anyhow::Result<()>>,
-    shutdown: DropGuard,
-    redis: Connection,
+    producer: ServiceUnderTest,
     names: Names,
     partitions: Partitions,
-    _server: Server,
 }
 
 impl Desk {
     async fn open() -> Self {
-        let server = Server::ephemeral(Durability::Volatile).await.unwrap();
-        let url = server.url();
-        let CommandLine { config } =
-            CommandLine::try_parse_from(["payment-producer", "--redis-url", &url]).unwrap();
-        let shutdown = CancellationToken::new();
-        Self {
-            producer: tokio::spawn(run(config, shutdown.clone())),
-            shutdown: shutdown.drop_guard(),
-            redis: Redis::open(&url).unwrap().commands().unwrap(),
-            names: Names::default(),
-            partitions: Partitions::new(4),
-            _server: server,
-        }
+        let producer = ServiceUnderTest::start(payment_producer::run, &[]).await;
+        Self { producer, names: Names::default(), partitions: Partitions::new(4) }
     }
 
     async fn append(&self, event: &OrderEvent, trace: &TraceContext) {
         let journal = self.names.orders_stream(self.partitions.of_order(event.order_id()));
-        let _: String = self.redis.clone().xadd(journal, "*", &encode(event, trace).unwrap()).await.unwrap();
+        let _: String =
+            self.producer.redis.clone().xadd(journal, "*", &encode(event, trace).unwrap()).await.unwrap();
     }
 
     /// Waits until every event of a journal is acknowledged.
@@ -68,7 +44,7 @@ impl Desk {
         let journal = self.names.orders_stream(partition);
         eventually("every event to be acknowledged", PATIENCE, async || {
             let groups: redis::RedisResult<StreamInfoGroupsReply> =
-                self.redis.clone().xinfo_groups(&journal).await;
+                self.producer.redis.clone().xinfo_groups(&journal).await;
             let groups = groups.map_err(|error| error.to_string())?.groups;
             let group = groups.iter().find(|group| group.name == groups::PAYMENT_PRODUCER);
             match group.map(|group| (group.pending, group.lag)) {
@@ -82,7 +58,7 @@ impl Desk {
     /// The payments of a partition that are requested, each with its trace.
     async fn requested(&self, partition: u16) -> Vec<(PaymentTask, TraceContext)> {
         let stream = self.names.payments_stream(partition);
-        let entries: StreamRangeReply = self.redis.clone().xrange_all(stream).await.unwrap();
+        let entries: StreamRangeReply = self.producer.redis.clone().xrange_all(stream).await.unwrap();
         let task = |entry: &redis::streams::StreamId| {
             let field = |name| entry.get::<String>(name).unwrap();
             assert_eq!(field("type"), "payment.requested");
@@ -151,6 +127,5 @@ async fn what_became_of_a_payment_asks_for_no_other() {
 #[tokio::test]
 async fn the_producer_ends_when_it_is_told_to() {
     let desk = Desk::open().await;
-    drop(desk.shutdown);
-    timeout(PATIENCE, desk.producer).await.expect("it does not end").unwrap().unwrap();
+    desk.producer.stop().await;
 }

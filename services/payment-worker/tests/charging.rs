@@ -4,22 +4,20 @@
 
 use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
-use clap::Parser;
 use common::{
     messages::{OrderEvent, OrderId, PaymentId, PaymentTask},
     money::Money,
     names::{Names, groups},
     partition::Partitions,
 };
-use local_redis::{Durability, Server};
-use payment_worker::{Config, run};
+use payment_worker::run;
 use redis::{AsyncCommands, streams::StreamRangeReply};
-use redis_kit::{Connection, Redis, stream::encode, trace::TraceContext};
+use redis_kit::{stream::encode, trace::TraceContext};
 use reqwest::Client;
 use sandbox::{FaultSettings, World};
 use serde_json::{Value, json};
-use test_support::eventually;
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use test_support::{ServiceUnderTest, config, eventually};
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Long enough for a busy machine: only a test that fails waits so long.
@@ -30,25 +28,13 @@ const PARTITION: u16 = 3;
 /// More than the sandbox's cards have.
 const TOO_MUCH: &str = "1000000.00";
 
-#[derive(Parser)]
-struct CommandLine {
-    #[command(flatten)]
-    config: Config,
-}
-
-fn config(flags: &[&str]) -> Config {
-    CommandLine::try_parse_from(["payment-worker"].iter().chain(flags)).unwrap().config
-}
-
-/// A worker, its Redis and its provider; all gone when dropped.
+/// A worker and its provider.
 struct Till {
-    worker: JoinHandle<anyhow::Result<()>>,
-    shutdown: DropGuard,
+    worker: ServiceUnderTest,
     provider: String,
     http: Client,
-    redis: Connection,
     names: Names,
-    _server: Server,
+    _provider_stop: DropGuard,
 }
 
 /// One order's payment, as it is requested.
@@ -69,22 +55,17 @@ impl Payment {
 
 impl Till {
     async fn open(faults: FaultSettings) -> Self {
-        let server = Server::ephemeral(Durability::Volatile).await.unwrap();
-        let shutdown = CancellationToken::new();
+        let provider_stop = CancellationToken::new();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let provider = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(sandbox::serve(listener, World { books: None, faults }, shutdown.clone()));
-        let url = server.url();
-        let flags = ["--redis-url", &url, "--provider-url", &provider, "--provider-timeout-ms", "2000"];
-        let worker = tokio::spawn(run(config(&flags), shutdown.clone()));
+        tokio::spawn(sandbox::serve(listener, World { books: None, faults }, provider_stop.clone()));
+        let flags = ["--provider-url", &provider, "--provider-timeout-ms", "2000"];
         Self {
-            worker,
-            shutdown: shutdown.drop_guard(),
+            worker: ServiceUnderTest::start(run, &flags).await,
             provider,
             http: Client::builder().no_proxy().build().unwrap(),
-            redis: Redis::open(&url).unwrap().commands().unwrap(),
             names: Names::default(),
-            _server: server,
+            _provider_stop: provider_stop.drop_guard(),
         }
     }
 
@@ -97,7 +78,7 @@ impl Till {
         };
         let fields = encode(&task, &payment.trace).unwrap();
         let stream = self.names.payments_stream(PARTITION);
-        let _: String = self.redis.clone().xadd(stream, "*", &fields).await.unwrap();
+        let _: String = self.worker.redis.clone().xadd(stream, "*", &fields).await.unwrap();
     }
 
     /// The first event on the journal, which must be of the payment's trace.
@@ -115,7 +96,7 @@ impl Till {
 
     async fn journal(&self) -> Vec<(OrderEvent, TraceContext)> {
         let stream = self.names.orders_stream(PARTITION);
-        let entries: StreamRangeReply = self.redis.clone().xrange_all(stream).await.unwrap();
+        let entries: StreamRangeReply = self.worker.redis.clone().xrange_all(stream).await.unwrap();
         let event = |entry: &redis::streams::StreamId| {
             let field = |name| entry.get::<String>(name).unwrap();
             (serde_json::from_str(&field("data")).unwrap(), field("traceparent").parse().unwrap())
@@ -124,7 +105,7 @@ impl Till {
     }
 
     async fn record(&self, payment: &Payment) -> HashMap<String, String> {
-        self.redis.clone().hgetall(self.names.payment(PARTITION, payment.id)).await.unwrap()
+        self.worker.redis.clone().hgetall(self.names.payment(PARTITION, payment.id)).await.unwrap()
     }
 
     /// Waits until the worker has nothing left to do.
@@ -132,8 +113,10 @@ impl Till {
         let stream = self.names.payments_stream(PARTITION);
         eventually("every payment to be acknowledged", PATIENCE, async || {
             let command = redis_kit::cmd("XPENDING").arg(&stream).arg(groups::PAYMENT_WORKERS).to_owned();
-            let (pending, ..): (u64, redis::Value, redis::Value, redis::Value) =
-                command.query_async(&mut self.redis.clone()).await.map_err(|error| error.to_string())?;
+            let (pending, ..): (u64, redis::Value, redis::Value, redis::Value) = command
+                .query_async(&mut self.worker.redis.clone())
+                .await
+                .map_err(|error| error.to_string())?;
             if pending == 0 { Ok(()) } else { Err(format!("{pending} are pending")) }
         })
         .await;
@@ -254,8 +237,7 @@ async fn a_charge_whose_answer_came_too_late_is_made_once() {
 #[tokio::test]
 async fn the_worker_ends_when_it_is_told_to() {
     let till = Till::open(FaultSettings::default()).await;
-    drop(till.shutdown);
-    timeout(PATIENCE, till.worker).await.expect("it does not end").unwrap().unwrap();
+    till.worker.stop().await;
 }
 
 #[tokio::test]
