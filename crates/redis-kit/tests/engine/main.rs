@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod connection;
 mod handlers;
 mod harness;
 mod pubsub;

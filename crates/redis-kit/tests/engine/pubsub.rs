@@ -123,3 +123,46 @@ async fn a_dropped_subscription_unsubscribes() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_status_says_whether_anything_can_be_heard() {
+    let mut bench = Bench::start().await;
+    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    let status = subscription.status();
+    assert_eq!(next(&mut subscription).await, Event::Subscribed);
+    assert_eq!(status.check(), Ok(()));
+    bench.crash().await;
+    eventually("the loss to be noticed", LIMIT, || async {
+        if status.check().is_err() { Ok(()) } else { Err("it is said to be well") }
+    })
+    .await;
+    bench.restart().await;
+    assert_eq!(next(&mut subscription).await, Event::Subscribed);
+    assert_eq!(status.check(), Ok(()));
+}
+
+#[tokio::test]
+async fn a_listener_that_falls_behind_hears_a_prefix_without_gaps_and_is_told_of_the_rest() {
+    const PUBLISHED: u32 = 10_000;
+    let bench = Bench::start().await;
+    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    assert_eq!(next(&mut subscription).await, Event::Subscribed);
+    let mut publish = redis_kit::pipe();
+    for n in 0..PUBLISHED {
+        publish.cmd("PUBLISH").arg("a").arg(n).ignore();
+    }
+    publish.exec_async(&mut bench.commands()).await.unwrap();
+    let mut heard = 0;
+    while let Event::Message { payload, .. } = next(&mut subscription).await {
+        assert_eq!(payload, heard.to_string().into_bytes());
+        heard += 1;
+    }
+    // What ended the loop says that something was missed; from there on it hears again.
+    assert!(heard < PUBLISHED, "nothing was missed");
+    eventually("the new subscription to be heard", LIMIT, || async {
+        let listeners: u64 = bench.run(&["PUBLISH", "a", "again"]).await;
+        if listeners == 1 { Ok(()) } else { Err("nobody hears") }
+    })
+    .await;
+    assert_eq!(next(&mut subscription).await, message("a", "again"));
+}
