@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn the_hash_tag_is_what_redis_takes_it_for() {
         for (key, tag) in [
-            ("orders:{3}:x", "3"),
+            ("jobs:{3}:x", "3"),
             ("{a}{b}", "a"),
             ("plain", "plain"),
             ("empty{}tag", "empty{}tag"),
@@ -123,9 +123,9 @@ mod tests {
 
     #[test]
     fn a_key_of_another_slot_is_refused_by_name() {
-        let commit = Commit::new().set_fields("order:{1}:x", [("status", "paid".into())]);
-        assert!(commit.check_keys("orders-stream:{1}").is_ok());
-        let error = commit.check_keys("orders-stream:{2}").unwrap_err().to_string();
-        assert!(error.contains("order:{1}:x"), "{error}");
+        let commit = Commit::new().set_fields("job:{1}:x", [("state", "done".into())]);
+        assert!(commit.check_keys("jobs:{1}").is_ok());
+        let error = commit.check_keys("jobs:{2}").unwrap_err().to_string();
+        assert!(error.contains("job:{1}:x"), "{error}");
     }
 }

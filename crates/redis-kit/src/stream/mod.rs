@@ -19,7 +19,7 @@
 //! One worker reads one or more streams, the partitions of one flow. Beside `<stream>` stand the group's own keys,
 //! `<stream>:retry:<group>` (entries waiting for their next attempt, by due time), `<stream>:attempts:<group>` (failed
 //! attempts by entry) and `<stream>:dead:<group>` (dead letters). They must share a slot on a cluster, so give the stream
-//! a hash tag: `orders-stream:{0}`.
+//! a hash tag: `jobs:{0}`.
 
 mod commit;
 mod handler;
