@@ -1,17 +1,10 @@
 //! Each instance describes itself in `service:<name>:<instance>`, so that whoever watches the system needs nothing but
 //! Redis.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use jiff::Timestamp;
-use redis_kit::{Connection, Error};
+use redis_kit::{Connection, Error, LastSeen};
 use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
@@ -44,23 +37,14 @@ pub struct Description {
 }
 
 /// Whether Redis has answered lately. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct LastBeat {
-    started: Instant,
-    milliseconds: Arc<AtomicU64>,
-}
+#[derive(Clone, Debug, Default)]
+pub struct LastBeat(LastSeen);
 
 impl LastBeat {
     /// Fails with the reason if Redis has not answered for three seconds.
     pub fn check(&self) -> Result<(), String> {
-        let last = Duration::from_millis(self.milliseconds.load(Ordering::Relaxed));
-        let ago = self.started.elapsed().saturating_sub(last);
+        let ago = self.0.ago();
         if ago > AWAY { Err(format!("Redis has not answered for {} s", ago.as_secs())) } else { Ok(()) }
-    }
-
-    fn now(&self) {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.milliseconds.store(elapsed, Ordering::Relaxed);
     }
 }
 
@@ -87,7 +71,7 @@ pub fn start(
     health: Health,
 ) -> (Heartbeat, LastBeat) {
     let key = names.service(description.service, &description.instance);
-    let beat = LastBeat { started: Instant::now(), milliseconds: Arc::default() };
+    let beat = LastBeat::default();
     let stop = CancellationToken::new();
     let task = tokio::spawn(keep_describing(key, description, redis, health, beat.clone(), stop.clone()));
     (Heartbeat { stop, task }, beat)
@@ -107,7 +91,7 @@ async fn keep_describing(
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         // Apart from the description, which a full Redis refuses although it is there.
         if redis_kit::cmd("PING").exec_async(&mut redis).await.is_ok() {
-            beat.now();
+            beat.0.touch();
         }
         if let Err(error) = describe(&key, &description, &started_at, health.is_ready(), &mut redis).await {
             debug!(%error, "could not describe this instance");

@@ -96,8 +96,8 @@ pub struct Service {
 impl Service {
     /// Listens for probes at once, then waits for Redis, for as long as it takes.
     ///
-    /// Fails if the port is taken, the URL is none, or the data has another number of partitions. `None` if `shutdown`
-    /// came first.
+    /// Fails if the port is taken, the URL is none, the server is too old, or the data has another number of partitions.
+    /// `None` if `shutdown` came first.
     pub async fn start(
         name: &'static str,
         args: &ServiceArgs,

@@ -14,6 +14,7 @@
 mod backoff;
 mod connection;
 mod error;
+mod last_seen;
 pub mod pubsub;
 pub mod stream;
 pub mod trace;
@@ -21,5 +22,6 @@ pub mod trace;
 pub use backoff::{Backoff, patiently};
 pub use connection::{Connection, Redis, check_version};
 pub use error::Error;
+pub use last_seen::LastSeen;
 // The client library itself, for commands that are no pattern, so that its version is chosen in one place.
 pub use redis::{FromRedisValue, Script, ToRedisArgs, cmd, pipe};

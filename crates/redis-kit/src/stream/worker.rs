@@ -1,17 +1,11 @@
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{Handler, WorkerOptions, lane::Lane, scripts::Membership, settler::Settler};
-use crate::{Error, Redis, patiently};
+use crate::{Error, LastSeen, Redis, patiently};
 
 /// One member of a consumer group: reads its streams side by side and hands each entry to a handler.
 ///
@@ -68,33 +62,29 @@ impl<H: Handler> Worker<H> {
 /// When each of a worker's streams was last polled with success. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct WorkerStatus {
-    started: Instant,
-    /// Milliseconds from `started` to the last answer, by partition.
-    polled: Arc<[AtomicU64]>,
+    /// By partition.
+    polled: Arc<[LastSeen]>,
     late: Duration,
 }
 
 impl WorkerStatus {
     fn new(partitions: usize, block: Duration) -> Self {
         Self {
-            started: Instant::now(),
-            polled: (0..partitions).map(|_| AtomicU64::new(0)).collect(),
+            polled: (0..partitions).map(|_| LastSeen::default()).collect(),
             // A read takes as long as it blocks; ten in a row without an answer are no coincidence.
             late: block * 10,
         }
     }
 
     pub(super) fn polled(&self, partition: usize) {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.polled[partition].store(elapsed, Ordering::Relaxed);
+        self.polled[partition].touch();
     }
 
     /// Fails with the reason when a stream has not been polled for ten times as long as one read may block. A worker
     /// whose slots are all busy polls with a `PING`.
     pub fn check(&self) -> Result<(), String> {
-        let now = self.started.elapsed();
         for (partition, polled) in self.polled.iter().enumerate() {
-            let ago = now.saturating_sub(Duration::from_millis(polled.load(Ordering::Relaxed)));
+            let ago = polled.ago();
             if ago > self.late {
                 return Err(format!("partition {partition} has not been polled for {} s", ago.as_secs()));
             }
