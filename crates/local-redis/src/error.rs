@@ -181,6 +181,15 @@ pub enum Error {
         log: String,
     },
 
+    /// A server would not become a node of a cluster.
+    #[error("the server on port {port} does not join the cluster: {source}")]
+    Cluster {
+        /// The port on 127.0.0.1.
+        port: u16,
+        /// What it said.
+        source: redis::RedisError,
+    },
+
     /// The server runs, but was not ready in time.
     #[error("the server was not ready within {limit:?} ({reason}); its log ends:{}", indented(log))]
     Late {

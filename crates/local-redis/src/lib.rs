@@ -14,6 +14,7 @@
 //! | is it there | `probe` | the server asked for answers, not another on its port |
 //! | what did it say | `log` | `server.log` in its directory; the end is part of the error when it fails |
 //! | a throw-away one | `ephemeral` | [`Server::ephemeral`]: random port, temporary directory |
+//! | a throw-away cluster | `cluster` | [`Cluster::ephemeral`]: three masters that serve every slot |
 //!
 //! What goes wrong is an [`Error`] that says what happened and what to do about it.
 //!
@@ -28,11 +29,9 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! A Redis Cluster for tests would be a module beside `ephemeral` that starts three [`Server`]s with
-//! `cluster-enabled yes` in [`Settings::extra`].
 
 mod choice;
+mod cluster;
 mod ephemeral;
 mod error;
 mod find;
@@ -49,6 +48,7 @@ mod version;
 mod wheel;
 
 pub use choice::ServerChoice;
+pub use cluster::Cluster;
 pub use error::{Error, Tried};
 pub use find::{Finder, ServerBinary, Source};
 pub use progress::{OnProgress, Progress};

@@ -35,13 +35,13 @@ async fn info(port: u16, limit: Duration) -> RedisResult<String> {
     redis::cmd("INFO").arg("server").arg("persistence").query_async(&mut connection).await
 }
 
-async fn connect(client: &Client, limit: Duration) -> RedisResult<MultiplexedConnection> {
+pub(crate) async fn connect(client: &Client, limit: Duration) -> RedisResult<MultiplexedConnection> {
     let config =
         AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(Some(limit));
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 

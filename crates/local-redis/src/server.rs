@@ -97,6 +97,10 @@ impl Server {
         &self.binary
     }
 
+    pub(crate) async fn last_log_lines(&self) -> String {
+        self.process.last_log_lines().await
+    }
+
     /// Waits for the server's end, which a supervisor did not ask for. May be dropped and called again.
     ///
     /// # Errors
@@ -147,7 +151,7 @@ async fn launch_on_free_port(
 ) -> Result<(Process, u16), Error> {
     let mut tried = 1;
     loop {
-        let port = free_port().map_err(|source| Error::Process { action: "find a port for", source })?;
+        let port = free_port()?;
         match launch(binary, settings, lock, port).await {
             Ok(process) => return Ok((process, port)),
             Err(Error::PortInUse { .. } | Error::Died { .. }) if tried < FREE_PORTS_TRIED => tried += 1,
@@ -202,8 +206,9 @@ async fn why_it_died(process: &Process, port: u16, status: ExitStatus) -> Error 
     }
 }
 
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+pub(crate) fn free_port() -> Result<u16, Error> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    bound.map(|address| address.port()).map_err(|source| Error::Process { action: "find a port for", source })
 }
 
 fn is_free(port: u16) -> bool {
