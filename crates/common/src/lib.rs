@@ -8,6 +8,7 @@
 //! | [`money`] | amounts without floats |
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
+//! | [`upkeep`] | what the owner of a stream does for it |
 //! | [`http`], [`health`], [`problem`] | probes, readiness, errors over HTTP |
 //! | [`probe`] | asking another service whether it is ready |
 //! | [`first_written`] | values that the first service ever writes |
@@ -28,3 +29,4 @@ pub mod process;
 pub mod service;
 pub mod shutdown;
 pub mod telemetry;
+pub mod upkeep;

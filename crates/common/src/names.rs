@@ -16,8 +16,15 @@ pub mod groups {
     pub const PAYMENT_PRODUCER: &str = "payment-producer";
     /// Keeps what `GET /orders/{id}` shows.
     pub const ORDER_VIEW: &str = "order-view";
+    /// Holds how far notifications were delivered; nobody reads by it.
+    pub const NOTIFICATION_SUBSCRIBER: &str = "notification-subscriber";
     /// Charges.
     pub const PAYMENT_WORKERS: &str = "payment-workers";
+
+    /// All that must have had an entry of `orders-stream` before it may go.
+    pub const OF_ORDERS: [&str; 4] = [ORDER_PUBLISHER, PAYMENT_PRODUCER, ORDER_VIEW, NOTIFICATION_SUBSCRIBER];
+    /// The same of `payments-stream`.
+    pub const OF_PAYMENTS: [&str; 1] = [PAYMENT_WORKERS];
 }
 
 /// The names of one installation. Several may share a Redis, each with a prefix of its own.

@@ -52,9 +52,9 @@ pub struct ServiceArgs {
 /// How a service's consumers read; flags that every consuming service has.
 #[derive(Args, Clone, Debug)]
 pub struct ConsumerArgs {
-    /// Seconds that an entry may be pending without a result before another consumer takes it over
-    #[arg(long, env = "CLAIM_IDLE_SECONDS", default_value_t = 15.0, value_name = "SECONDS", value_parser = seconds)]
-    pub claim_idle: f64,
+    /// Seconds without a sign of life after which others take over what a consumer has in hand
+    #[arg(long, env = "LEASE_SECONDS", default_value_t = 15.0, value_name = "SECONDS", value_parser = seconds)]
+    pub lease: f64,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -65,7 +65,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 impl ConsumerArgs {
     /// The worker's options, to be refined by the service.
     pub fn options(&self) -> WorkerOptions {
-        WorkerOptions { claim_idle: Duration::from_secs_f64(self.claim_idle), ..WorkerOptions::default() }
+        WorkerOptions { lease: Duration::from_secs_f64(self.lease), ..WorkerOptions::default() }
     }
 }
 
@@ -80,8 +80,6 @@ pub struct Service {
     pub names: Names,
     /// The partitions of the data.
     pub partitions: Partitions,
-    /// The name by which consumer groups know this process: new for every process that ever runs.
-    pub consumer: String,
     /// The parts that must be well.
     pub health: Health,
     name: &'static str,
@@ -128,7 +126,6 @@ impl Service {
             redis,
             names: Names::new(&args.key_prefix),
             partitions: Partitions::new(args.partitions),
-            consumer: unique(&instance),
             health,
             name,
             instance,
@@ -166,7 +163,7 @@ impl Service {
         handler: H,
         options: WorkerOptions,
     ) -> anyhow::Result<Worker<H>> {
-        let worker = Worker::start(&self.redis, streams, group, &self.consumer, handler, options)
+        let worker = Worker::start(&self.redis, streams, group, &self.instance, handler, options)
             .await
             .with_context(|| format!("cannot join the consumer group {group}"))?;
         let status = worker.status();

@@ -1,10 +1,14 @@
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
+
+use crate::stream::StreamId;
 
 /// What can go wrong between this crate and Redis.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The URL cannot be used to connect.
-    #[error("cannot use the Redis URL: {0}; expected redis://[user:password@]host:port[/db] or rediss://…")]
+    #[error(
+        "cannot use the Redis URL: {0}; expected redis://[user:password@]host:port[/db] or rediss://…, and for a cluster more host:port behind commas"
+    )]
     Url(#[source] RedisError),
     /// Redis answered with an error, or did not answer.
     #[error("Redis: {0}")]
@@ -28,6 +32,14 @@ pub enum Error {
         /// The stream whose delivery the commit belongs to.
         stream: String,
     },
+    /// A dead letter does not hold its entry as it was, so it cannot be replayed.
+    #[error("the dead letter {letter} cannot be replayed: {reason}")]
+    Unreplayable {
+        /// Which one.
+        letter: StreamId,
+        /// Why not.
+        reason: String,
+    },
 }
 
 impl Error {
@@ -36,7 +48,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Redis(error) => is_transient(error),
-            Self::Url(_) | Self::TooOld { .. } | Self::Encode(_) | Self::ForeignKey { .. } => false,
+            Self::Url(_)
+            | Self::TooOld { .. }
+            | Self::Encode(_)
+            | Self::ForeignKey { .. }
+            | Self::Unreplayable { .. } => false,
         }
     }
 
@@ -46,51 +62,89 @@ impl Error {
     }
 }
 
+/// What a server says, by its code, that it may not say again:
+/// it is starting, busy or full, it has no replica or may not write to its disk, it is no master or its master is away,
+/// a slot has moved, is moving or is not served, a script or a group is to be made again, or a blocked read was ended.
+const TRANSIENT: [&str; 14] = [
+    "LOADING",
+    "BUSY",
+    "OOM",
+    "NOREPLICAS",
+    "MISCONF",
+    "READONLY",
+    "MASTERDOWN",
+    "MOVED",
+    "ASK",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+    "NOSCRIPT",
+    "NOGROUP",
+    "UNBLOCKED",
+];
+
 fn is_transient(error: &RedisError) -> bool {
-    match error.kind() {
-        ErrorKind::Io | ErrorKind::ClusterConnectionNotFound => true,
-        ErrorKind::Server(kind) => matches!(
-            kind,
-            ServerErrorKind::BusyLoading
-                | ServerErrorKind::NoScript
-                | ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly
-        ),
-        // Codes that the client library does not know by kind.
-        _ => {
-            matches!(error.code(), Some("BUSY" | "MISCONF" | "NOGROUP" | "NOREPLICAS" | "OOM" | "UNBLOCKED"))
-        }
+    if matches!(error.kind(), ErrorKind::Io | ErrorKind::ClusterConnectionNotFound) {
+        return true;
+    }
+    match error.clone().into_server_errors() {
+        // Of a pipeline or a transaction: one that stays makes it all fail again.
+        Some(errors) => errors.iter().all(|(_, error)| TRANSIENT.contains(&error.code())),
+        None => error.code().is_some_and(|code| TRANSIENT.contains(&code)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use redis::ServerErrorKind;
+
     use super::*;
 
+    /// An error as it comes from a server, read by the client library.
     fn server_says(code: &str) -> Error {
-        redis::make_extension_error(code.into(), None).into()
+        let answer = redis::parse_redis_value(format!("-{code} and some words\r\n").as_bytes()).unwrap();
+        answer.extract_error().unwrap_err().into()
     }
 
     #[test]
-    fn a_full_or_read_only_or_starting_server_is_worth_waiting_for() {
-        for code in ["OOM", "MISCONF", "NOREPLICAS", "BUSY", "NOGROUP"] {
+    fn what_a_server_may_not_say_again_is_worth_waiting_for() {
+        for code in TRANSIENT {
             assert!(server_says(code).is_transient(), "{code}");
         }
-        for kind in [ServerErrorKind::BusyLoading, ServerErrorKind::ReadOnly, ServerErrorKind::TryAgain] {
-            assert!(Error::from(RedisError::from((ErrorKind::Server(kind), ""))).is_transient(), "{kind:?}");
-        }
-        assert!(Error::from(RedisError::from(std::io::Error::other("reset"))).is_transient());
     }
 
     #[test]
-    fn a_wrong_type_or_a_missing_permission_is_not() {
-        assert!(!server_says("WRONGTYPE").is_transient());
-        assert!(
-            !Error::from(RedisError::from((ErrorKind::Server(ServerErrorKind::NoPerm), ""))).is_transient()
-        );
+    fn what_it_will_say_again_is_not() {
+        for code in
+            ["ERR", "WRONGTYPE", "NOPERM", "NOAUTH", "WRONGPASS", "CROSSSLOT", "BUSYGROUP", "EXECABORT"]
+        {
+            assert!(!server_says(code).is_transient(), "{code}");
+        }
+        // As the client library words it itself.
+        let refused = RedisError::from((ErrorKind::Server(ServerErrorKind::NoPerm), ""));
+        assert!(!Error::from(refused).is_transient());
+    }
+
+    #[test]
+    fn a_connection_that_fails_in_any_way_is_worth_another_try() {
+        for kind in [
+            io::ErrorKind::ConnectionRefused,
+            io::ErrorKind::ConnectionReset,
+            io::ErrorKind::BrokenPipe,
+            io::ErrorKind::UnexpectedEof,
+            io::ErrorKind::TimedOut,
+        ] {
+            assert!(Error::from(RedisError::from(io::Error::from(kind))).is_transient(), "{kind:?}");
+        }
+        let nobody = RedisError::from((ErrorKind::ClusterConnectionNotFound, ""));
+        assert!(Error::from(nobody).is_transient());
+    }
+
+    #[test]
+    fn what_the_client_refuses_to_send_it_refuses_again() {
+        for kind in [ErrorKind::Client, ErrorKind::InvalidClientConfig, ErrorKind::Parse] {
+            assert!(!Error::from(RedisError::from((kind, ""))).is_transient(), "{kind:?}");
+        }
     }
 }

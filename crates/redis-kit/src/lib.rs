@@ -3,10 +3,25 @@
 //!
 //! | to | use | it promises |
 //! |---|---|---|
-//! | connect | [`Redis`] | connections that recover by themselves, and errors that know whether waiting helps |
-//! | process a stream by a consumer group | [`stream`] | effects inside Redis happen once; work is never skipped |
-//! | broadcast to whoever listens now | [`pubsub`] | at most once, and the listener is told when it may have missed something |
+//! | connect | [`Redis`], [`Connection`] | to a server or a cluster alike: connections that recover by themselves and send nothing twice |
+//! | wait for Redis, or give up | [`Error::is_transient`], [`patiently`], [`Backoff`] | errors know whether waiting helps |
+//! | process a stream by a consumer group | [`stream::Worker`] | effects inside Redis happen once; work is never skipped; in order, if that is wanted |
+//! | append to a stream | [`stream::Producer`] | nothing is sent twice behind the caller's back |
+//! | append at a given time | [`stream::delayed`] | once, and never early |
+//! | look at what was given up, replay or drop it | [`stream::dead_letters`] | nothing is dropped unseen, and a replay happens once |
+//! | bound a stream's memory | [`stream::retention`] | nothing goes that a group still needs, and it is told how far it went |
+//! | watch streams and groups | [`stream::inspect`] | lag, pending, age and dead letters of one moment, once or as gauges |
+//! | broadcast to whoever listens | [`pubsub::Subscription`] | at most once, and the listener is told when it may have missed something |
+//! | broadcast to whoever must hear it | [`pubsub::ReplaySubscription`] | everything in order, read from the stream where it was missed, or an explicit reset |
 //! | follow one piece of work through services | [`trace`] | W3C trace context |
+//!
+//! Three examples run by themselves, on a private server unless `REDIS_URL` names one:
+//!
+//! | `cargo run -p redis-kit --example` | shows |
+//! |---|---|
+//! | `worker` | a job queue: retries, dead letters and their replay, a worker that dies and one that takes over, a graceful stop |
+//! | `ordered` | two instances that share partitions; the order stays when one leaves |
+//! | `pubsub_vs_streams` | what plain pub/sub, a consumer group and pub/sub with replay hear of what happened while they were away |
 //!
 //! Works on Redis 7.0 and newer and on Valkey 8 and 9. Every atomic step is a Lua script whose keys carry one hash
 //! tag, so that it runs on a single server and on a cluster alike.
@@ -15,6 +30,7 @@ mod backoff;
 mod connection;
 mod error;
 mod last_seen;
+mod lua;
 pub mod pubsub;
 pub mod stream;
 pub mod trace;

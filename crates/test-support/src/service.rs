@@ -36,7 +36,7 @@ struct CommandLine<Config: Args> {
 }
 
 impl ServiceUnderTest {
-    /// Starts a service by its `run`, with `flags` beside the one that names its Redis.
+    /// Starts a service by its `run`, with `flags` beside the one that names its Redis, which is new.
     ///
     /// # Panics
     /// If there is no server, or the service does not know the flags.
@@ -47,6 +47,19 @@ impl ServiceUnderTest {
         Running: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
         let server = Server::ephemeral(Durability::Volatile).await.expect("a Redis server can be started");
+        Self::start_on(server, run, flags)
+    }
+
+    /// The same on a Redis that is there already, such as one that [`ServiceUnderTest::stop`] left.
+    ///
+    /// # Panics
+    /// If the service does not know the flags.
+    pub fn start_on<Config, Run, Running>(server: Server, run: Run, flags: &[&str]) -> Self
+    where
+        Config: Args,
+        Run: FnOnce(Config, CancellationToken) -> Running,
+        Running: Future<Output = anyhow::Result<()>> + Send + 'static,
+    {
         let url = server.url();
         let flags = [&["--redis-url", &url], flags].concat();
         let shutdown = CancellationToken::new();
@@ -59,13 +72,14 @@ impl ServiceUnderTest {
         }
     }
 
-    /// Asks the service to stop, and waits until it has.
+    /// Asks the service to stop, and waits until it has. Its Redis stays.
     ///
     /// # Panics
     /// If it does not end in time, or ends with an error.
-    pub async fn stop(self) {
+    pub async fn stop(self) -> Server {
         drop(self.shutdown);
         let ended = timeout(END, self.running).await.expect("the service ends when it is told to");
         ended.expect("the service does not panic").expect("the service ends well");
+        self.server
     }
 }

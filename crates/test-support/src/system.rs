@@ -59,7 +59,7 @@ impl Options {
     pub fn new(orderly: impl AsRef<Path>) -> Self {
         let data = TempDir::with_prefix("orderly-").expect("a temporary folder can be created");
         // Takeovers within a second, so that tests that kill need not wait long.
-        let environment = [("CLAIM_IDLE_SECONDS", "2"), ("PROVIDER_TIMEOUT_MS", "1000"), ("NO_COLOR", "1")];
+        let environment = [("LEASE_SECONDS", "2"), ("PROVIDER_TIMEOUT_MS", "1000"), ("NO_COLOR", "1")];
         Self {
             orderly: orderly.as_ref().to_owned(),
             arguments: Vec::new(),

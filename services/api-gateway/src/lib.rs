@@ -19,7 +19,7 @@ mod order_view;
 mod routes;
 
 use common::{names::groups, service::Service};
-use redis_kit::stream::WorkerOptions;
+use redis_kit::stream::{Mode, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +32,9 @@ use order_view::{OrderViewProjection, OrderViews};
 pub const NAME: &str = "api-gateway";
 
 const DEFAULT_PORT: u16 = 8080;
+
+/// Events of one partition that are applied to the views by one call to Redis, at most.
+const BATCH: usize = 256;
 
 /// Listens where `config` says and runs the service until `shutdown`, then finishes the requests in flight and drains
 /// the projection.
@@ -50,7 +53,13 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     service.health.add("durability", move || durable.check());
 
     let projection = OrderViewProjection::new(service.names.clone(), service.partitions);
-    let options = WorkerOptions { max_attempts: None, skip_unknown: true, ..config.consumer.options() };
+    let options = WorkerOptions {
+        mode: Mode::Ordered,
+        concurrency: BATCH,
+        max_attempts: None,
+        skip_unknown: true,
+        ..config.consumer.options()
+    };
     let streams = service.names.orders_streams(service.partitions);
     let worker = service.join(&streams, groups::ORDER_VIEW, projection, options).await?;
 

@@ -1,13 +1,13 @@
 //! Listens to the channel `orders` and tells the world what happened to an order.
 //!
-//! The channel is plain pub/sub: what is announced while this service is away is not heard. It says in its log when
-//! that may have been so.
+//! What it misses on the channel, or while it is away, it reads from the journal that the channel announces: every event
+//! is told in its partition's order. How far it got is kept in Redis, so after a crash the last few may be told again.
 
 mod config;
 mod notify;
 
-use common::service::Service;
-use redis_kit::pubsub::Subscription;
+use common::{names::groups, service::Service};
+use redis_kit::pubsub::{ReplaySubscription, Since};
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -19,7 +19,11 @@ pub const NAME: &str = "notification-subscriber";
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
-    let subscription = Subscription::start(&service.redis, &[&service.names.orders_channel()]);
-    let mut notifier = Notifier::new(subscription, &service.health);
-    service.run(async move { while shutdown.run_until_cancelled(notifier.next()).await.is_some() {} }).await
+    let (channel, journal) =
+        (service.names.orders_channel(), service.names.orders_streams(service.partitions));
+    let since = Since::Kept(groups::NOTIFICATION_SUBSCRIBER.into());
+    let subscribing = ReplaySubscription::start(&service.redis, &channel, &journal, since);
+    let Some(subscription) = shutdown.run_until_cancelled(subscribing).await else { return Ok(()) };
+    let notifier = Notifier::new(subscription?, &service.health);
+    service.run(notifier.run(shutdown)).await
 }

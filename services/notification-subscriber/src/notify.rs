@@ -3,46 +3,46 @@ use common::{
     messages::{Announcement, OrderEvent},
 };
 use redis_kit::{
-    pubsub::{Event, Subscription},
+    pubsub::{ReplayEvent, ReplaySubscription},
+    stream::StreamId,
     trace::TraceContext,
 };
-use tracing::{info, warn};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
 
 /// Tells each announcement to whom it concerns; for now, to the log.
 pub(crate) struct Notifier {
-    subscription: Subscription,
-    heard_before: bool,
+    subscription: ReplaySubscription<Announcement>,
 }
 
 impl Notifier {
     /// The service is not ready before it hears the channel.
-    pub(crate) fn new(subscription: Subscription, health: &Health) -> Self {
+    pub(crate) fn new(subscription: ReplaySubscription<Announcement>, health: &Health) -> Self {
         let status = subscription.status();
         health.add("subscription", move || status.check());
-        Self { subscription, heard_before: false }
+        Self { subscription }
     }
 
-    /// Waits for one event and deals with it.
-    pub(crate) async fn next(&mut self) {
-        match self.subscription.next().await {
-            Event::Subscribed if std::mem::replace(&mut self.heard_before, true) => {
-                warn!("listening again; what was announced meanwhile was not heard");
+    /// Notifies until `shutdown`, then saves how far it got.
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        while let Some(event) = shutdown.run_until_cancelled(self.subscription.next()).await {
+            match &event {
+                ReplayEvent::Entry { announcement, position } => notify(announcement, position.id),
+                ReplayEvent::Reset { partition, from, to } => {
+                    error!(partition, %from, %to, "notifications may be missing: the journal was trimmed or lost");
+                }
             }
-            Event::Subscribed => info!("listening"),
-            Event::Message { payload, .. } => match serde_json::from_slice::<Announcement>(&payload) {
-                Ok(announcement) => notify(&announcement),
-                // Anybody can publish; a listener may skip what it does not know.
-                Err(error) => warn!(%error, "skipping a message that is no announcement"),
-            },
+            // Only now: what a crash keeps from being told is told after it.
+            self.subscription.done(&event);
         }
+        self.subscription.stop().await;
     }
 }
 
-fn notify(announcement: &Announcement) {
+fn notify(announcement: &Announcement, stream_id: StreamId) {
     let order_id = announcement.event.order_id();
     let trace_id = announcement.traceparent.parse().map(|trace: TraceContext| trace.trace_id());
     let trace_id = trace_id.unwrap_or_default();
-    let stream_id = announcement.id;
     match &announcement.event {
         OrderEvent::Placed { customer_id, total, .. } => {
             info!(%order_id, customer_id, trace_id, %stream_id, %total, "notify: we have received your order");

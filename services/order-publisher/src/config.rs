@@ -1,4 +1,7 @@
-use common::service::{ConsumerArgs, ServiceArgs};
+use common::{
+    service::{ConsumerArgs, ServiceArgs},
+    upkeep::RetentionArgs,
+};
 
 /// What order-publisher is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -7,4 +10,6 @@ pub struct Config {
     pub(crate) service: ServiceArgs,
     #[command(flatten)]
     pub(crate) consumer: ConsumerArgs,
+    #[command(flatten)]
+    pub(crate) retention: RetentionArgs,
 }

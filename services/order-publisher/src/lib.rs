@@ -5,8 +5,8 @@
 mod announce;
 mod config;
 
-use common::{names::groups, service::Service};
-use redis_kit::stream::WorkerOptions;
+use common::{names::groups, service::Service, upkeep::Upkeep};
+use redis_kit::stream::{Mode, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
 use announce::Announcer;
@@ -15,14 +15,28 @@ pub use config::Config;
 /// The service's name.
 pub const NAME: &str = "order-publisher";
 
+/// Events of one partition that are announced by one call to Redis, at most.
+const BATCH: usize = 256;
+
 /// Runs the service until `shutdown`, then drains it.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
     let announcer = Announcer::new(&service);
-    // One at a time, so that the events of a partition are announced in their order. A retried one may still be late.
-    let options =
-        WorkerOptions { concurrency: 1, max_attempts: None, skip_unknown: true, ..config.consumer.options() };
+    // In order, so that what happened to an order is announced as it happened.
+    let options = WorkerOptions {
+        mode: Mode::Ordered,
+        concurrency: BATCH,
+        max_attempts: None,
+        skip_unknown: true,
+        tips: Some(service.names.orders_channel()),
+        ..config.consumer.options()
+    };
     let streams = service.names.orders_streams(service.partitions);
     let worker = service.join(&streams, groups::ORDER_PUBLISHER, announcer, options).await?;
-    service.run(worker.run(shutdown)).await
+    let upkeep = Upkeep::new(&service.commands, &streams, &groups::OF_ORDERS, &config.retention);
+    service
+        .run(async {
+            tokio::join!(worker.run(shutdown.clone()), upkeep.run(shutdown));
+        })
+        .await
 }

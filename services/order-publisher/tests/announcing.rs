@@ -13,7 +13,7 @@ use common::{
 use redis::AsyncCommands;
 use redis_kit::{
     Redis,
-    pubsub::{Event, Subscription},
+    pubsub::{Event, Position, Subscription},
     stream::{Fields, StreamId, encode},
     trace::TraceContext,
 };
@@ -48,11 +48,21 @@ impl Town {
         id.parse().unwrap()
     }
 
-    /// The next announcement.
-    async fn announced(&mut self) -> Announcement {
-        match timeout(PATIENCE, self.listener.next()).await.expect("an announcement") {
-            Event::Message { payload, .. } => serde_json::from_slice(&payload).unwrap(),
+    /// The next message: where it stands, and its payload.
+    async fn heard(&mut self) -> (Position, Vec<u8>) {
+        match timeout(PATIENCE, self.listener.next()).await.expect("a message") {
+            Event::Message { payload, .. } => (serde_json::from_slice(&payload).unwrap(), payload),
             other @ Event::Subscribed => panic!("{other:?}"),
+        }
+    }
+
+    /// The next announcement; tips are passed over.
+    async fn announced(&mut self) -> (Announcement, Position) {
+        loop {
+            let (position, payload) = self.heard().await;
+            if position.prev < position.id {
+                return (serde_json::from_slice(&payload).unwrap(), position);
+            }
         }
     }
 }
@@ -79,21 +89,19 @@ async fn an_event_is_announced_with_its_place_its_id_and_its_trace() {
         let trace = TraceContext::root();
         let fields = encode(&event, &trace).unwrap();
         let id = town.append(&fields).await;
-        let announced = town.announced().await;
+        let (announced, position) = town.announced().await;
         let told: TraceContext = announced.traceparent.parse().unwrap();
         assert_eq!(told.trace_id(), trace.trace_id());
         assert_ne!(told, trace, "a step of its own in the trace");
         let [_, (_, event_id), (_, occurred_at), ..] = fields;
         let expected = Announcement {
             event,
-            partition: PARTITION.into(),
-            prev,
-            id,
             event_id: event_id.parse().unwrap(),
             occurred_at: occurred_at.parse().unwrap(),
             traceparent: announced.traceparent.clone(),
         };
         assert_eq!(announced, expected);
+        assert_eq!(position, Position { partition: PARTITION.into(), prev, id });
         prev = id;
     }
 }
@@ -108,11 +116,20 @@ async fn an_event_of_a_type_it_does_not_know_is_skipped_and_shows_as_a_gap() {
     });
     let (first, skipped, last) =
         (town.append(&known).await, town.append(&unknown).await, town.append(&known).await);
-    assert_eq!(town.announced().await.id, first);
-    let announced = town.announced().await;
-    assert_eq!((announced.prev, announced.id), (skipped, last));
+    assert_eq!(town.announced().await.1.id, first);
+    let (_, position) = town.announced().await;
+    assert_eq!((position.prev, position.id), (skipped, last));
     let dead = format!("{}:dead:{}", town.names.orders_stream(PARTITION), groups::ORDER_PUBLISHER);
     assert_eq!(town.publisher.redis.exists::<_, u8>(dead).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_tip_tells_how_far_the_partition_was_announced() {
+    let mut town = Town::open().await;
+    let id = town.append(&encode(&event(), &TraceContext::root()).unwrap()).await;
+    town.announced().await;
+    let ours = Position { partition: PARTITION.into(), prev: id, id };
+    while town.heard().await.0 != ours {}
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 mod config;
 mod request;
 
-use common::{names::groups, service::Service};
+use common::{names::groups, service::Service, upkeep::Upkeep};
 use redis_kit::stream::WorkerOptions;
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +18,15 @@ pub const NAME: &str = "payment-producer";
 /// Runs the service until `shutdown`, then drains it.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
-    let requester = PaymentRequester::new(service.names.payments_streams(service.partitions));
+    let payments = service.names.payments_streams(service.partitions);
+    let requester = PaymentRequester::new(payments.clone());
     let options = WorkerOptions { max_attempts: None, ..config.consumer.options() };
     let streams = service.names.orders_streams(service.partitions);
     let worker = service.join(&streams, groups::PAYMENT_PRODUCER, requester, options).await?;
-    service.run(worker.run(shutdown)).await
+    let upkeep = Upkeep::new(&service.commands, &payments, &groups::OF_PAYMENTS, &config.retention);
+    service
+        .run(async {
+            tokio::join!(worker.run(shutdown.clone()), upkeep.run(shutdown));
+        })
+        .await
 }

@@ -25,7 +25,7 @@ pub(crate) struct ProviderArgs {
     /// Milliseconds that connecting to it may take
     #[arg(long = "provider-connect-timeout-ms", env = "PROVIDER_CONNECT_TIMEOUT_MS", default_value_t = 1_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     connect_timeout_ms: u64,
-    /// Milliseconds that a whole call may take. Shorter than --claim-idle, or a slow payment is taken over midway
+    /// Milliseconds that a whole call may take.
     #[arg(long = "provider-timeout-ms", env = "PROVIDER_TIMEOUT_MS", default_value_t = 5_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     timeout_ms: u64,
 }
@@ -37,19 +37,5 @@ impl ProviderArgs {
 
     pub(crate) fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
-    }
-}
-
-impl Config {
-    /// Fails if a call may take longer than the entry it is made for stays this worker's.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        let claim_idle = self.consumer.options().claim_idle;
-        anyhow::ensure!(
-            self.provider.timeout() < claim_idle,
-            "a call to the provider may take {:?} but the payment is taken over after {claim_idle:?}: \
-             lower --provider-timeout-ms (PROVIDER_TIMEOUT_MS) or raise --claim-idle (CLAIM_IDLE_SECONDS)",
-            self.provider.timeout(),
-        );
-        Ok(())
     }
 }

@@ -21,7 +21,6 @@ pub const NAME: &str = "payment-worker";
 
 /// Runs the service until `shutdown`, then drains it.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    config.check()?;
     let provider = Provider::new(&config.provider)?;
     let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
     let charger = Charger::new(provider, service.names.clone(), service.partitions);

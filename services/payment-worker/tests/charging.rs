@@ -16,7 +16,7 @@ use redis_kit::{stream::encode, trace::TraceContext};
 use reqwest::Client;
 use sandbox::{FaultSettings, World};
 use serde_json::{Value, json};
-use test_support::{ServiceUnderTest, config, eventually};
+use test_support::{ServiceUnderTest, eventually};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -238,11 +238,4 @@ async fn a_charge_whose_answer_came_too_late_is_made_once() {
 async fn the_worker_ends_when_it_is_told_to() {
     let till = Till::open(FaultSettings::default()).await;
     till.worker.stop().await;
-}
-
-#[tokio::test]
-async fn a_call_that_may_outlast_its_claim_is_refused_by_the_names_of_the_flags() {
-    let config = config(&["--provider-timeout-ms", "3000", "--claim-idle", "3"]);
-    let error = run(config, CancellationToken::new()).await.unwrap_err().to_string();
-    assert!(error.contains("--provider-timeout-ms") && error.contains("--claim-idle"), "{error}");
 }

@@ -1,29 +1,37 @@
 use jiff::Timestamp;
-use redis_kit::stream::StreamId;
+use redis_kit::{pubsub, stream::Entry};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::OrderEvent;
 
-/// A message on the channel `orders`: an event of the journal, and where in the journal it stands. A listener that has
-/// seen `last` of a partition has missed nothing if `prev <= last < id`; if `id <= last` it has seen it already.
+/// What the channel `orders` tells of an event of the journal. Live it stands in one JSON object with its
+/// [`pubsub::Position`], by which a listener knows whether it has missed something.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcement {
     /// The event; its fields stand beside these in the JSON object.
     #[serde(flatten)]
     pub event: OrderEvent,
-    /// The partition of the journal.
-    pub partition: usize,
-    /// The entry before it in that partition, `0-0` if there is none.
-    pub prev: StreamId,
-    /// Its own entry.
-    pub id: StreamId,
     /// The event's own id.
     pub event_id: Uuid,
     /// When it happened.
     pub occurred_at: Timestamp,
-    /// The trace it belongs to (W3C).
+    /// The trace it belongs to (W3C), and a step of its own in it.
     pub traceparent: String,
+}
+
+impl pubsub::Announcement for Announcement {
+    type Message = OrderEvent;
+
+    /// Every event is announced.
+    fn of(entry: Entry<OrderEvent>) -> Option<Self> {
+        Some(Self {
+            event: entry.message,
+            event_id: entry.message_id,
+            occurred_at: entry.occurred_at,
+            traceparent: entry.trace.child().to_string(),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -36,7 +44,10 @@ mod tests {
         money::Money,
     };
     use iso_currency::Currency;
-    use redis_kit::stream::Message;
+    use redis_kit::{
+        pubsub::{Position, live},
+        stream::{Message, StreamId},
+    };
 
     fn every_event() -> Vec<OrderEvent> {
         let (order_id, customer_id) = (Uuid::new_v4(), "42".to_owned());
@@ -94,19 +105,20 @@ mod tests {
     fn an_announcement_is_one_flat_json_object() {
         for event in every_event() {
             let announcement = Announcement {
-                partition: 3,
-                prev: StreamId::ZERO,
-                id: StreamId { milliseconds: 1_700_000_000_000, sequence: 1 },
                 event_id: Uuid::nil(),
                 occurred_at: Timestamp::UNIX_EPOCH,
                 traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into(),
                 event,
             };
-            let json = serde_json::to_value(&announcement).unwrap();
+            let id = StreamId { milliseconds: 1_700_000_000_000, sequence: 1 };
+            let position = Position { partition: 3, prev: StreamId::ZERO, id };
+            let live = live(&announcement, position).unwrap();
+            let json: Value = serde_json::from_str(&live).unwrap();
             assert_eq!(json["type"], json!(announcement.event.message_type()));
+            assert_eq!(json["order_id"], json!(announcement.event.order_id()));
             assert_eq!((&json["prev"], &json["id"]), (&json!("0-0"), &json!("1700000000000-1")));
-            let again: Announcement = serde_json::from_value::<Announcement>(json.clone()).unwrap();
-            assert_eq!(again, announcement);
+            assert_eq!(serde_json::from_value::<Announcement>(json.clone()).unwrap(), announcement);
+            assert_eq!(serde_json::from_value::<Position>(json.clone()).unwrap(), position);
             assert!(json.as_object().unwrap().values().all(|value| *value != Value::Null));
         }
     }

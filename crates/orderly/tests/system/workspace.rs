@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
+/// What the manifests say. Not what it resolves to: that would need packages that only other systems are built from.
 fn metadata() -> Metadata {
-    MetadataCommand::new().other_options(["--offline".to_owned()]).exec().unwrap()
+    MetadataCommand::new().no_deps().exec().unwrap()
 }
 
 /// For each of our packages, which of ours it is built from (tests aside).

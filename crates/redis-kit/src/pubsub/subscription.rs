@@ -130,8 +130,7 @@ impl Listener {
             .set_connection_timeout(Some(CONNECT_LIMIT))
             .set_response_timeout(Some(ANSWER_LIMIT))
             .set_push_sender(until_full(sender));
-        let client = self.redis.client();
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        let mut connection = self.redis.connect_anywhere(&config).await?;
         connection.subscribe(&self.channels).await?;
         Ok((connection, pushes))
     }

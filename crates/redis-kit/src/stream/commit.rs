@@ -1,8 +1,9 @@
 use super::{Message, StreamId, encode};
 use crate::{Error, trace::TraceContext};
 
-/// What a handled entry is to change: applied by one script together with the acknowledgement, all or nothing, and only
-/// while the delivery is still this consumer's. Empty means "acknowledge, nothing to write".
+/// What a handled entry is to change: applied by one script together with the acknowledgement (in ordered mode, with the
+/// group's step forward), all or nothing, and only while the entry is still this worker's. Empty means "acknowledge,
+/// nothing to write".
 ///
 /// Every key must carry the hash tag of the entry's stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,10 +11,10 @@ pub struct Commit {
     writes: Vec<Write>,
 }
 
-/// One step of the commit script.
+/// One step of what a commit does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Write {
-    /// The name by which `commit.lua` knows the step.
+    /// The name by which `lua/writes.lua` knows the step.
     pub(super) kind: &'static str,
     /// The key it touches, if it touches one.
     pub(super) key: Option<String>,
@@ -27,6 +28,9 @@ impl Commit {
     }
 
     /// Appends a message to a stream.
+    ///
+    /// # Errors
+    /// [`Error::Encode`] if it cannot be written as JSON.
     pub fn append<M: Message>(
         self,
         stream: impl Into<String>,
@@ -66,6 +70,11 @@ impl Commit {
     #[must_use]
     pub fn publish(self, channel: impl Into<String>, payload: impl Into<String>) -> Self {
         self.write("publish", None, [channel.into(), payload.into()])
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
     }
 
     pub(super) fn writes(&self) -> &[Write] {

@@ -26,8 +26,11 @@ pub trait Handler: Send + Sync + 'static {
 pub struct Delivery<M> {
     /// What the entry says.
     pub message: M,
-    /// Where it stands in its stream.
+    /// Where it stands in its stream; for a dead letter that was replayed, where it stood at first.
     pub stream_id: StreamId,
+    /// In ordered mode the entry that the group passed right before this one ([`StreamId::ZERO`] if there was none); in
+    /// competing mode nobody knows.
+    pub previous: Option<StreamId>,
     /// Which of the worker's streams it came from, counted from 0.
     pub partition: usize,
     /// The id its writer gave the message.

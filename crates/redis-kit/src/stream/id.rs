@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr};
 
+use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
 use serde::{Deserialize, Serialize};
 
 /// The id of a stream entry, `<milliseconds>-<sequence>`. Ordered as Redis orders entries, which text is not.
@@ -37,6 +38,14 @@ impl FromStr for StreamId {
         Ok(Self { milliseconds: number(milliseconds)?, sequence: number(sequence)? })
     }
 }
+
+impl ToRedisArgs for StreamId {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        out.write_arg_fmt(self);
+    }
+}
+
+impl ToSingleRedisArg for StreamId {}
 
 impl From<StreamId> for String {
     fn from(id: StreamId) -> Self {

@@ -2,6 +2,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
+use super::StreamId;
 use crate::{Error, trace::TraceContext};
 
 /// What the entries of one stream say: an enum, written as one JSON object that names its variant in `type`
@@ -19,6 +20,9 @@ pub trait Message: Serialize + DeserializeOwned + Send + 'static {
 pub type Fields = [(&'static str, String); 5];
 
 /// Writes a message as the fields of a stream entry, with a new id and the present time.
+///
+/// # Errors
+/// [`Error::Encode`] if it cannot be written as JSON.
 pub fn encode<M: Message>(message: &M, trace: &TraceContext) -> Result<Fields, Error> {
     Ok([
         ("type", message.message_type().into()),
@@ -81,6 +85,15 @@ pub(super) fn decode<M: Message>(fields: &RawFields) -> Result<Decoded<M>, Undec
         // Tracing is a help: an entry without a readable context is work all the same, and starts a trace.
         trace: parsed(fields, "traceparent").unwrap_or_else(|_| TraceContext::root()),
     })
+}
+
+/// The group that a replayed dead letter is meant for, and where it stood at first. Every other group passes it over.
+pub(super) fn replayed_for(fields: &RawFields) -> Option<(&str, StreamId)> {
+    // Most entries have the five fields of a message and need no search.
+    if fields.len() <= 10 {
+        return None;
+    }
+    Some((text(fields, "replay_for").ok()?, parsed(fields, "origin").ok()?))
 }
 
 fn text<'a>(fields: &'a RawFields, field: &'static str) -> Result<&'a str, Undecodable> {

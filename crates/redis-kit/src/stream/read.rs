@@ -1,15 +1,184 @@
-use super::StreamId;
-use crate::{Connection, Error};
+//! Reading a stream from outside any group's work: for listeners, and for people who look.
 
-/// The id of the entry that stands right before `id` in `stream`, if there is one.
-pub async fn entry_before(
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{
+    Delivery, Message, StreamId, StreamKeys, Undecodable,
+    message::{RawFields, decode},
+};
+use crate::{Connection, Error, trace::TraceContext};
+
+/// An entry of a stream and what stands in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry<M> {
+    /// What it says.
+    pub message: M,
+    /// Where it stands in its stream.
+    pub id: StreamId,
+    /// The id its writer gave the message.
+    pub message_id: Uuid,
+    /// When its writer wrote it.
+    pub occurred_at: Timestamp,
+    /// The trace it belongs to.
+    pub trace: TraceContext,
+}
+
+impl<M> From<Delivery<M>> for Entry<M> {
+    fn from(delivery: Delivery<M>) -> Self {
+        Self {
+            message: delivery.message,
+            id: delivery.stream_id,
+            message_id: delivery.message_id,
+            occurred_at: delivery.occurred_at,
+            trace: delivery.trace,
+        }
+    }
+}
+
+/// Some entries in a row.
+#[derive(Debug)]
+pub struct Page<M> {
+    /// Where they begin: no entry between this and the first of them is missing. The position that was asked for,
+    /// unless what stood there is gone: see [`read_after`].
+    pub after: StreamId,
+    /// Oldest first.
+    pub slots: Vec<Slot<M>>,
+}
+
+/// What stands at one place of a stream, as a listener sees it.
+#[derive(Debug)]
+pub enum Slot<M> {
+    /// An entry for everybody.
+    Entry(Entry<M>),
+    /// One that this program cannot read, or whose type it does not know; a newer one may.
+    Undecodable {
+        /// Where it stands.
+        id: StreamId,
+        /// Why not.
+        reason: Undecodable,
+    },
+    /// A dead letter that was sent again for one group (it has a field `replay_for`). To anybody else it is no news.
+    Replay {
+        /// Where it stands.
+        id: StreamId,
+    },
+}
+
+impl<M: Message> Slot<M> {
+    /// Where it stands.
+    pub fn id(&self) -> StreamId {
+        match self {
+            Self::Entry(entry) => entry.id,
+            Self::Undecodable { id, .. } | Self::Replay { id } => *id,
+        }
+    }
+
+    fn new(id: StreamId, fields: &RawFields) -> Self {
+        if fields.iter().step_by(2).any(|name| name == b"replay_for") {
+            return Self::Replay { id };
+        }
+        match decode(fields) {
+            Ok(decoded) => Self::Entry(Entry {
+                message: decoded.message,
+                id,
+                message_id: decoded.message_id,
+                occurred_at: decoded.occurred_at,
+                trace: decoded.trace,
+            }),
+            Err(reason) => Self::Undecodable { id, reason },
+        }
+    }
+}
+
+/// Reads up to `count` entries that stand after `position`, and sees whether anything is missing there.
+///
+/// Nothing is, as long as the entry at `position` itself is still there, or retention says (in the key
+/// `<stream>:trimmed`) that it removed nothing beyond. Else the page does not begin at `position`, and what stood in
+/// between may never have been read by whoever stood there:
+/// - after a later id, if retention has removed everything up to it;
+/// - after an earlier id, if the stream has lost its end, or all it had (then after `0-0`), or if somebody deleted the
+///   entry by hand. It is the last place before `position` that is still known.
+///
+/// # Errors
+/// Those of Redis; [`Error::is_transient`] tells whether to try again.
+pub async fn read_after<M: Message>(
     redis: &mut Connection,
     stream: &str,
-    id: StreamId,
-) -> Result<Option<StreamId>, Error> {
+    position: StreamId,
+    count: usize,
+) -> Result<Page<M>, Error> {
+    let mut after = position;
+    loop {
+        let mut entries = entries_from(redis, stream, after, count + 1).await?;
+        let held = entries.first().is_some_and(|(id, _)| *id == after);
+        // Asked later than the entries were read: if nothing is missing now, nothing was then.
+        let known = if held { after } else { last_known(redis, stream, after).await? };
+        if known == after {
+            entries.retain(|(id, _)| *id != after);
+            entries.truncate(count);
+            let slots = entries.iter().map(|(id, fields)| Slot::new(*id, fields)).collect();
+            return Ok(Page { after, slots });
+        }
+        after = known;
+    }
+}
+
+/// Where a stream ends now: a position after which only what is yet to come is read.
+pub async fn end(redis: &mut Connection, stream: &str) -> Result<StreamId, Error> {
+    let last = StreamId { milliseconds: u64::MAX, sequence: u64::MAX };
+    last_known(redis, stream, last).await
+}
+
+/// The last place up to `position` that can be vouched for, or a later one if retention has gone further. In this order:
+/// an entry that is trimmed between the two questions is then explained by the second.
+async fn last_known(redis: &mut Connection, stream: &str, position: StreamId) -> Result<StreamId, Error> {
+    let entry = last_entry_to(redis, stream, &position.to_string()).await?.unwrap_or(StreamId::ZERO);
+    let trimmed: Option<String> =
+        redis::cmd("GET").arg(StreamKeys::new(stream).trimmed).query_async(redis).await?;
+    let trimmed = trimmed.and_then(|id| id.parse().ok()).map_or(StreamId::ZERO, before);
+    Ok(entry.max(trimmed))
+}
+
+async fn last_entry_to(redis: &mut Connection, stream: &str, end: &str) -> Result<Option<StreamId>, Error> {
     let mut range = redis::cmd("XREVRANGE");
-    range.arg(stream).arg(format!("({id}")).arg("-").arg("COUNT").arg(1);
+    range.arg(stream).arg(end).arg("-").arg("COUNT").arg(1);
     let entries: Vec<(String, redis::Value)> = range.query_async(redis).await?;
     // Redis made the id, so it is one.
     Ok(entries.first().and_then(|(id, _)| id.parse().ok()))
+}
+
+async fn entries_from(
+    redis: &mut Connection,
+    stream: &str,
+    start: StreamId,
+    count: usize,
+) -> Result<Vec<(StreamId, RawFields)>, Error> {
+    let mut range = redis::cmd("XRANGE");
+    range.arg(stream).arg(start.to_string()).arg("+").arg("COUNT").arg(count);
+    let entries: Vec<(String, RawFields)> = range.query_async(redis).await?;
+    Ok(entries.into_iter().filter_map(|(id, fields)| Some((id.parse().ok()?, fields))).collect())
+}
+
+/// The greatest id that is less.
+fn before(id: StreamId) -> StreamId {
+    let StreamId { milliseconds, sequence } = id;
+    match (milliseconds, sequence) {
+        (0, 0) => StreamId::ZERO,
+        (_, 0) => StreamId { milliseconds: milliseconds - 1, sequence: u64::MAX },
+        _ => StreamId { milliseconds, sequence: sequence - 1 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_an_id_and_the_one_before_is_nothing() {
+        let id = |milliseconds, sequence| StreamId { milliseconds, sequence };
+        assert_eq!(before(id(5, 1)), id(5, 0));
+        assert_eq!(before(id(5, 0)), id(4, u64::MAX));
+        assert_eq!(before(StreamId::ZERO), StreamId::ZERO);
+    }
 }

@@ -34,6 +34,34 @@ pub(crate) fn gated(
     }
 }
 
+/// Notes when it is dropped: a handler's way of saying that it was cancelled.
+struct OnDrop(Notes<()>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.push(());
+    }
+}
+
+/// A handler that notes the attempt it was called for, waits at the gate, and is done; and that notes if it was cancelled.
+pub(crate) fn cancellable(
+    gate: &Gate,
+    attempts: &Notes<u32>,
+    cancelled: &Notes<()>,
+) -> impl Fn(Delivery<Job>) -> BoxFuture<'static, Result<Commit, Failure>> + Clone + Send + Sync + use<> {
+    let (gate, attempts, cancelled) = (gate.clone(), attempts.clone(), cancelled.clone());
+    move |job| {
+        let (gate, on_drop) = (gate.clone(), OnDrop(cancelled.clone()));
+        attempts.push(job.attempt);
+        Box::pin(async move {
+            gate.wait().await;
+            // It is past where it could have been cancelled.
+            std::mem::forget(on_drop);
+            done(&job)
+        })
+    }
+}
+
 /// What handlers wait for; opened once for each of them.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Semaphore>);

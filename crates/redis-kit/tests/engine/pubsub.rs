@@ -1,15 +1,15 @@
 //! A subscription hears what is published, and says when it may have missed something.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::time::Duration;
 
-use redis_kit::{
-    Redis,
-    pubsub::{Event, Subscription},
-};
-use test_support::{FaultProxy, eventually};
+use redis_kit::pubsub::{Event, Subscription};
+use test_support::eventually;
 use tokio::time::{Instant, timeout};
 
-use crate::harness::{Bench, LIMIT, same};
+use crate::{
+    harness::{Bench, LIMIT, same},
+    topology::IS_CLUSTER,
+};
 
 async fn next(subscription: &mut Subscription) -> Event {
     timeout(LIMIT, subscription.next()).await.expect("an event")
@@ -20,19 +20,15 @@ fn message(channel: &str, payload: &str) -> Event {
 }
 
 async fn publish(bench: &Bench, channel: &str, payload: &str) {
-    assert_eq!(bench.run::<u64>(&["PUBLISH", channel, payload]).await, 1, "one subscriber hears {payload}");
-}
-
-async fn through_proxy(bench: &Bench) -> (FaultProxy, Redis) {
-    let proxy = FaultProxy::start((Ipv4Addr::LOCALHOST, bench.server.port()).into()).await.unwrap();
-    let redis = Redis::open(&proxy.url()).unwrap();
-    (proxy, redis)
+    let listeners = bench.run::<u64>(&["PUBLISH", channel, payload]).await;
+    // A node of a cluster counts its own listeners only, and ours may be at another.
+    assert!(listeners == 1 || IS_CLUSTER, "{listeners} subscribers hear {payload}");
 }
 
 #[tokio::test]
 async fn the_first_event_says_that_messages_are_heard_from_here_on() {
     let bench = Bench::start().await;
-    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a", "b"]);
+    let mut subscription = Subscription::start(&bench.redis(), &["a", "b"]);
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
     for n in 0..100 {
         publish(&bench, if n % 2 == 0 { "a" } else { "b" }, &n.to_string()).await;
@@ -46,7 +42,7 @@ async fn the_first_event_says_that_messages_are_heard_from_here_on() {
 #[tokio::test]
 async fn a_payload_may_be_any_bytes() {
     let bench = Bench::start().await;
-    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    let mut subscription = Subscription::start(&bench.redis(), &["a"]);
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
     let payload = vec![0xff, 0x00, b'\r', b'\n'];
     let mut publish = redis_kit::cmd("PUBLISH");
@@ -58,7 +54,7 @@ async fn a_payload_may_be_any_bytes() {
 async fn it_waits_for_a_server_that_is_not_there_yet() {
     let mut bench = Bench::start().await;
     bench.crash().await;
-    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    let mut subscription = Subscription::start(&bench.redis(), &["a"]);
     bench.restart().await;
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
 }
@@ -66,7 +62,7 @@ async fn it_waits_for_a_server_that_is_not_there_yet() {
 #[tokio::test]
 async fn after_a_restart_of_the_server_it_is_subscribed_again() {
     let mut bench = Bench::start().await;
-    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    let mut subscription = Subscription::start(&bench.redis(), &["a"]);
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
     publish(&bench, "a", "before").await;
     assert_eq!(next(&mut subscription).await, message("a", "before"));
@@ -80,7 +76,7 @@ async fn after_a_restart_of_the_server_it_is_subscribed_again() {
 #[tokio::test]
 async fn after_a_reset_connection_it_is_subscribed_again() {
     let bench = Bench::start().await;
-    let (proxy, redis) = through_proxy(&bench).await;
+    let (proxy, redis) = bench.through_proxy().await;
     let mut subscription = Subscription::start(&redis, &["a"]);
     for n in 0..3 {
         assert_eq!(next(&mut subscription).await, Event::Subscribed);
@@ -94,7 +90,7 @@ async fn after_a_reset_connection_it_is_subscribed_again() {
 #[tokio::test]
 async fn a_half_open_connection_is_noticed_within_seconds() {
     let bench = Bench::start().await;
-    let (proxy, redis) = through_proxy(&bench).await;
+    let (proxy, redis) = bench.through_proxy().await;
     let mut subscription = Subscription::start(&redis, &["a"]);
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
     proxy.silence();
@@ -114,7 +110,7 @@ async fn a_half_open_connection_is_noticed_within_seconds() {
 #[tokio::test]
 async fn a_dropped_subscription_unsubscribes() {
     let bench = Bench::start().await;
-    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    let mut subscription = Subscription::start(&bench.redis(), &["a"]);
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
     drop(subscription);
     eventually("nobody to be subscribed", LIMIT, || async {
@@ -127,7 +123,7 @@ async fn a_dropped_subscription_unsubscribes() {
 #[tokio::test]
 async fn the_status_says_whether_anything_can_be_heard() {
     let mut bench = Bench::start().await;
-    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    let mut subscription = Subscription::start(&bench.redis(), &["a"]);
     let status = subscription.status();
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
     assert_eq!(status.check(), Ok(()));
@@ -145,7 +141,7 @@ async fn the_status_says_whether_anything_can_be_heard() {
 async fn a_listener_that_falls_behind_hears_a_prefix_without_gaps_and_is_told_of_the_rest() {
     const PUBLISHED: u32 = 10_000;
     let bench = Bench::start().await;
-    let mut subscription = Subscription::start(&Redis::open(&bench.server.url()).unwrap(), &["a"]);
+    let mut subscription = Subscription::start(&bench.redis(), &["a"]);
     assert_eq!(next(&mut subscription).await, Event::Subscribed);
     let mut publish = redis_kit::pipe();
     for n in 0..PUBLISHED {

@@ -1,9 +1,6 @@
 //! What is delivered, and how much at a time.
 
-use redis_kit::{
-    Redis,
-    stream::{Commit, WorkerOptions},
-};
+use redis_kit::stream::{Commit, WorkerOptions};
 use test_support::eventually;
 
 use crate::{
@@ -39,7 +36,7 @@ async fn joining_a_group_that_exists_neither_skips_nor_repeats() {
 #[tokio::test]
 async fn a_worker_handles_all_its_streams_and_says_which_one() {
     let bench = Bench::start().await;
-    let redis = Redis::open(&bench.server.url()).unwrap();
+    let redis = bench.redis();
     let handled = Notes::new();
     let noted = handled.clone();
     let streams = ["jobs:{0}", "jobs:{1}", "jobs:{2}"];
@@ -124,5 +121,19 @@ async fn an_entry_deleted_while_it_is_handled_is_done_all_the_same() {
     bench.run::<u64>(&["XDEL", STREAM, &ids[0]]).await;
     gate.open();
     bench.finished(vec!["a"]).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn commits_that_are_ready_together_share_script_calls() {
+    let bench = Bench::start().await;
+    let names: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    bench.want(&names).await;
+    let options = WorkerOptions { concurrency: 256, ..options() };
+    let worker = bench.work("w", options, |job| async move { done(&job) }).await;
+    bench.finished(names).await;
+    let calls = bench.calls("evalsha").await;
+    assert!(calls < 250, "{calls} calls of scripts for a thousand entries");
     worker.stop().await;
 }

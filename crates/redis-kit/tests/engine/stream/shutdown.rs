@@ -61,9 +61,9 @@ async fn what_is_not_finished_in_time_is_handed_back_and_taken_at_once() {
     started.until(2).await;
     slow.stop().await;
     assert_eq!(bench.pending().await.len(), 2);
-    assert_eq!(bench.consumers().await, ["slow"], "deleting it would destroy what is pending on it");
+    assert!(bench.consumers().await.is_empty());
 
-    // Nothing becomes idle here, so the entries can only come because they were handed back.
+    // Nobody is taken for dead here, so the entries can only come because they were handed back.
     let worker = bench
         .work("w", options(), |job| async move {
             assert_eq!(job.attempt, 1, "handing back is no failed attempt");
@@ -134,7 +134,7 @@ async fn an_entry_that_comes_while_a_worker_stops_is_handled_or_left_unread() {
 }
 
 #[tokio::test]
-async fn a_worker_that_leaves_an_entry_to_be_retried_stays_known_to_the_group() {
+async fn a_worker_that_leaves_an_entry_to_be_retried_leaves_all_the_same() {
     let bench = Bench::start().await;
     bench.want(&["a"]).await;
     let retry = |_| async { Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }) };
@@ -142,7 +142,7 @@ async fn a_worker_that_leaves_an_entry_to_be_retried_stays_known_to_the_group() 
     let planned = ["ZCARD", "jobs:{t}:retry:workers"];
     eventually("the retry", LIMIT, || async { same(&1, &bench.run::<u64>(&planned).await) }).await;
     worker.stop().await;
-    assert_eq!(bench.consumers().await, ["w"]);
-    assert_eq!(bench.pending().await.len(), 1);
+    assert!(bench.consumers().await.is_empty());
+    assert_eq!(bench.pending().await.len(), 1, "deleting its consumer would have destroyed it");
     assert_eq!(bench.run::<usize>(&["XLEN", STREAM]).await, 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_kit::stream::{Failure, WorkerOptions};
+use redis_kit::stream::{Commit, Failure, WorkerOptions};
 use test_support::eventually;
 use tokio::time::Instant;
 
@@ -17,7 +17,7 @@ async fn what_a_dead_consumer_left_is_done_by_another() {
     let started = Notes::new();
     let noted = started.clone();
     let dying = bench
-        .work("dying", options(), move |job| {
+        .work("dying", options_with_takeover(), move |job| {
             noted.push(job.stream_id);
             std::future::pending()
         })
@@ -27,7 +27,7 @@ async fn what_a_dead_consumer_left_is_done_by_another() {
     dying.die().await;
 
     let options = options_with_takeover();
-    let idle = options.claim_idle;
+    let lease = options.lease;
     let died = Instant::now();
     let heir = bench
         .work("heir", options, move |job| async move {
@@ -37,7 +37,7 @@ async fn what_a_dead_consumer_left_is_done_by_another() {
         .await;
     bench.finished(vec!["a", "b"]).await;
     // With room for a machine that is busy with other things.
-    assert!(died.elapsed() < idle + Duration::from_secs(5), "{:?}", died.elapsed());
+    assert!(died.elapsed() < lease * 2 + Duration::from_secs(5), "{:?}", died.elapsed());
     heir.stop().await;
 }
 
@@ -56,36 +56,25 @@ async fn entries_that_came_while_their_reader_died_are_done_by_another() {
 #[tokio::test]
 async fn a_zombie_changes_nothing_whatever_it_returns() {
     let bench = Bench::start().await;
-    let (gate, started) = (Gate::closed(), Notes::new());
-    let (waiting, noted) = (gate.clone(), started.clone());
+    bench.want(&["commits", "retries", "rejects"]).await;
     let zombie = bench
-        .work("zombie", options(), move |job| {
-            let (waiting, noted) = (waiting.clone(), noted.clone());
-            async move {
-                noted.push(job.stream_id);
-                waiting.wait().await;
-                match job.message.name() {
-                    "commits" => done(&job),
-                    "retries" => Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }),
-                    _ => Err(Failure::reject("never")),
-                }
-            }
+        .frozen("zombie", options_with_takeover(), |job| match job.message.name() {
+            "commits" => done(job),
+            "retries" => Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }),
+            _ => Err(Failure::reject("never")),
         })
         .await;
-    bench.want(&["commits", "retries", "rejects"]).await;
-    started.until(3).await;
 
     // The heir has them in hand when the zombie wakes up, so each is still pending, but on another.
-    let (heirs_gate, taken) = (Gate::closed(), Notes::new());
-    let heir = bench.work("heir", options_with_takeover(), gated(&heirs_gate, &taken)).await;
+    let (gate, taken) = (Gate::closed(), Notes::new());
+    let heir = bench.work("heir", options_with_takeover(), gated(&gate, &taken)).await;
     taken.until(3).await;
     let before = bench.pending().await;
-    gate.open();
-    zombie.stop().await;
+    zombie.thaw().await;
     assert_eq!(bench.pending().await, before);
     assert!(bench.done().await.is_empty());
 
-    heirs_gate.open();
+    gate.open();
     bench.finished(vec!["commits", "rejects", "retries"]).await;
     assert!(bench.dead_letters().await.is_empty());
     assert_eq!(bench.run::<u64>(&["EXISTS", "jobs:{t}:retry:workers", "jobs:{t}:attempts:workers"]).await, 0);
@@ -95,16 +84,53 @@ async fn a_zombie_changes_nothing_whatever_it_returns() {
 #[tokio::test]
 async fn a_zombie_that_wakes_up_after_its_heir_has_finished_repeats_nothing() {
     let bench = Bench::start().await;
-    let (gate, started) = (Gate::closed(), Notes::new());
-    let zombie = bench.work("zombie", options(), gated(&gate, &started)).await;
     bench.want(&["a"]).await;
-    started.until(1).await;
+    let zombie = bench.frozen("zombie", options_with_takeover(), done).await;
     let heir = bench.work("heir", options_with_takeover(), |job| async move { done(&job) }).await;
     bench.finished(vec!["a"]).await;
-    gate.open();
-    zombie.stop().await;
+    zombie.thaw().await;
     assert_eq!(bench.done().await, ["a"]);
     heir.stop().await;
+}
+
+#[tokio::test]
+async fn a_zombie_with_nothing_to_write_acknowledges_nothing() {
+    let bench = Bench::start().await;
+    bench.want(&["a"]).await;
+    let zombie = bench.frozen("zombie", options_with_takeover(), |_| Ok(Commit::new())).await;
+    let (gate, taken) = (Gate::closed(), Notes::new());
+    let heir = bench.work("heir", options_with_takeover(), gated(&gate, &taken)).await;
+    taken.until(1).await;
+    zombie.thaw().await;
+    assert_eq!(bench.pending().await.len(), 1);
+    gate.open();
+    bench.finished(vec!["a"]).await;
+    heir.stop().await;
+}
+
+/// dapr/components-contrib#4599, taskiq-redis#101.
+#[tokio::test]
+async fn a_handler_may_take_much_longer_than_the_lease_and_is_not_repeated() {
+    let bench = Bench::start().await;
+    let (gate, started) = (Gate::closed(), Notes::new());
+    let options = WorkerOptions { lease: Duration::from_millis(900), ..options() };
+    let slow = bench.work("slow", options.clone(), gated(&gate, &started)).await;
+    bench.want(&["a", "b"]).await;
+    started.until(2).await;
+    let idle = bench.work("idle", options.clone(), gated(&gate, &started)).await;
+    let begun = bench.time().await;
+    eventually("the leases to be prolonged several times", LIMIT, || async {
+        let until: Vec<f64> = bench.run(&["HVALS", "jobs:{t}:lease:workers"]).await;
+        let enough = begun + options.lease.as_secs_f64() * 3000.0;
+        if until.iter().all(|until| *until > enough) { Ok(()) } else { Err(format!("until {until:?}")) }
+    })
+    .await;
+    assert_eq!(started.all().len(), 2);
+    gate.open();
+    bench.finished(vec!["a", "b"]).await;
+    assert_eq!(started.all().len(), 2);
+    slow.stop().await;
+    idle.stop().await;
 }
 
 #[tokio::test]
@@ -112,7 +138,7 @@ async fn a_worker_does_not_take_from_itself_what_it_is_still_handling() {
     let bench = Bench::start().await;
     let (gate, started) = (Gate::closed(), Notes::new());
     let (waiting, noted) = (gate.clone(), started.clone());
-    let options = WorkerOptions { claim_idle: Duration::from_millis(20), ..options() };
+    let options = WorkerOptions { lease: Duration::from_millis(300), ..options() };
     let worker = bench
         .work("w", options, move |job| {
             let (waiting, noted) = (waiting.clone(), noted.clone());

@@ -1,0 +1,52 @@
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionLike};
+
+/// A Lua script that is sent once and called by its hash from then on. The one way in which this crate calls Lua.
+#[derive(Debug)]
+pub(crate) struct Lua {
+    source: &'static str,
+    hash: String,
+}
+
+impl Lua {
+    pub(crate) fn new(source: &'static str) -> Self {
+        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
+    }
+
+    /// Begins a call; what is added to the command after the keys is `ARGV`.
+    pub(crate) fn call<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Cmd {
+        let keys: Vec<&str> = keys.into_iter().collect();
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(&self.hash).arg(keys.len()).arg(keys);
+        call
+    }
+
+    /// Makes the call. A server that does not know the script has not run it, and is sent its source with the same keys,
+    /// which also brings it to the right node of a cluster.
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        redis: &mut impl ConnectionLike,
+        call: &Cmd,
+    ) -> RedisResult<T> {
+        match call.query_async(redis).await {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                let mut whole = redis::cmd("EVAL");
+                whole.arg(self.source);
+                for arg in call.args_iter().skip(2) {
+                    if let redis::Arg::Simple(bytes) = arg {
+                        whole.arg(bytes);
+                    }
+                }
+                whole.query_async(redis).await
+            }
+            answer => answer,
+        }
+    }
+}
+
+/// A script made of parts that several share.
+macro_rules! lua {
+    ($($part:literal),+ $(,)?) => {
+        std::sync::LazyLock::new(|| $crate::lua::Lua::new(concat!($(include_str!($part), "\n"),+)))
+    };
+}
+pub(crate) use lua;

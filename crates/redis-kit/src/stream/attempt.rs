@@ -1,0 +1,135 @@
+//! One attempt at one entry, in either mode of delivery: decodes it, calls the handler, and says what is to become of it.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, info_span};
+
+use super::{
+    Commit, Delivery, Failure, Handler, StreamId, Undecodable, WorkerOptions,
+    message::{RawFields, decode, replayed_for},
+    metrics::DeliveryMetrics,
+};
+use crate::trace::TraceContext;
+
+/// What is to become of an entry.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Commit(Commit),
+    Postpone { reason: String, pause: Duration },
+    Reject { reason: String },
+}
+
+/// What every attempt at the entries of one stream needs.
+pub(super) struct Attempts<H> {
+    pub(super) stream: String,
+    pub(super) group: String,
+    pub(super) partition: usize,
+    pub(super) handler: Arc<H>,
+    pub(super) options: WorkerOptions,
+    pub(super) metrics: DeliveryMetrics,
+}
+
+/// An entry as it came from Redis.
+#[derive(Debug)]
+pub(super) struct RawEntry {
+    pub(super) id: StreamId,
+    pub(super) fields: RawFields,
+    /// How many attempts at it have failed.
+    pub(super) failed: u32,
+}
+
+impl<H: Handler> Attempts<H> {
+    /// Makes one attempt. `previous` is the entry before this one, if the mode of delivery knows.
+    pub(super) fn attempt(
+        self: &Arc<Self>,
+        entry: &RawEntry,
+        previous: Option<StreamId>,
+    ) -> (Span, impl Future<Output = Outcome> + Send + use<H>) {
+        let attempt = entry.failed + 1;
+        let delivery = self.decode(entry, previous);
+        let trace = delivery.as_ref().map(|delivery| delivery.trace).ok();
+        let span = self.span(entry.id, attempt, trace);
+        let attempts = Arc::clone(self);
+        let outcome = async move {
+            match delivery {
+                Ok(delivery) => attempts.handle(delivery).await,
+                Err(outcome) => outcome,
+            }
+        };
+        (span.clone(), outcome.instrument(span))
+    }
+
+    /// The delivery that an entry makes, or what becomes of it without one.
+    fn decode(&self, entry: &RawEntry, previous: Option<StreamId>) -> Result<Delivery<H::Message>, Outcome> {
+        let replayed_for = replayed_for(&entry.fields);
+        if replayed_for.as_ref().is_some_and(|(group, _)| *group != self.group) {
+            // Another group's dead letter; this one has had the entry long ago.
+            return Err(Outcome::Commit(Commit::new()));
+        }
+        match decode(&entry.fields) {
+            Ok(decoded) => Ok(Delivery {
+                message: decoded.message,
+                stream_id: replayed_for.map_or(entry.id, |(_, origin)| origin),
+                previous,
+                partition: self.partition,
+                message_id: decoded.message_id,
+                occurred_at: decoded.occurred_at,
+                attempt: entry.failed + 1,
+                trace: decoded.trace,
+            }),
+            Err(Undecodable::UnknownType(_)) if self.options.skip_unknown => {
+                Err(Outcome::Commit(Commit::new()))
+            }
+            Err(undecodable) => Err(Outcome::Reject { reason: undecodable.to_string() }),
+        }
+    }
+
+    /// The span of a delivery, linked to the one that wrote the entry: an exporter finds both in the same trace.
+    fn span(&self, id: StreamId, attempt: u32, trace: Option<TraceContext>) -> Span {
+        let span = info_span!(
+            "delivery",
+            stream = self.stream,
+            group = self.group,
+            stream_id = %id,
+            attempt,
+            trace_id = tracing::field::Empty,
+            parent_span_id = tracing::field::Empty,
+        );
+        if let Some(trace) = trace.filter(|_| !span.is_disabled()) {
+            span.record("trace_id", trace.trace_id());
+            span.record("parent_span_id", trace.span_id());
+        }
+        span
+    }
+
+    async fn handle(&self, delivery: Delivery<H::Message>) -> Outcome {
+        let attempt = delivery.attempt;
+        let started = Instant::now();
+        // A handler that panics is a failed attempt, not a dead worker; also one that does so before its first await.
+        let handled = async { self.handler.handle(delivery).await };
+        let result = AssertUnwindSafe(handled).catch_unwind().await;
+        self.metrics.handler_seconds.record(started.elapsed());
+        match result {
+            Ok(Ok(commit)) => match commit.check_keys(&self.stream) {
+                Ok(()) => Outcome::Commit(commit),
+                Err(foreign) => self.failed(attempt, foreign.to_string(), None),
+            },
+            Ok(Err(Failure::Reject { reason })) => Outcome::Reject { reason },
+            Ok(Err(Failure::Retry { reason, after })) => self.failed(attempt, reason, after),
+            Err(_panic) => self.failed(attempt, "the handler panicked".into(), None),
+        }
+    }
+
+    /// What becomes of an entry whose `attempt`-th attempt has failed for now.
+    pub(super) fn failed(&self, attempt: u32, reason: String, after: Option<Duration>) -> Outcome {
+        match self.options.max_attempts {
+            Some(most) if attempt >= most => Outcome::Reject { reason },
+            _ => {
+                let pause = after.unwrap_or_else(|| self.options.backoff.pause(attempt));
+                Outcome::Postpone { reason, pause }
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+-- The fence: a consumer that stalled while its entry was taken over must change nothing any more.
+--
+-- KEYS[1] the stream   KEYS[2] attempts   ARGV[1] group   ARGV[2] consumer
+local function is_held(id, deliveries)
+  local pending = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1, ARGV[2])
+  return pending[1] ~= nil and pending[1][4] == tonumber(deliveries)
+end
+
+-- Forgets the entry: it is not pending any more and has no history of failures.
+local function settle(id, has_failed)
+  redis.call('XACK', KEYS[1], ARGV[1], id)
+  if has_failed then redis.call('HDEL', KEYS[2], id) end
+end

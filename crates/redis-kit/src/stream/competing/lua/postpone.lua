@@ -1,0 +1,19 @@
+-- Records a failed attempt and lets the entry wait for its next one. It stays pending, so no other group sees it again, but on
+-- nobody: claim.lua gives it to whoever asks first when it is due. One step, or a crash in between would count the
+-- failure and not schedule the retry.
+--
+-- KEYS[1…2] as in fence.lua   KEYS[3] retry
+-- ARGV[1…2] as in fence.lua   ARGV[3] entry id   ARGV[4] how often it had been delivered   ARGV[5] pause in ms
+-- ARGV[6] reason   ARGV[7] who owns what waits
+-- Reply: 1 postponed, 0 refused, because the delivery is not this consumer's any more; -1 if the entry was deleted from the
+--   stream, so that nobody can do it any more.
+if not is_held(ARGV[3], ARGV[4]) then return 0 end
+local wrong = problem('XCLAIM', KEYS[1], 'stream') or problem('HSET', KEYS[2], 'hash') or problem('ZADD', KEYS[3], 'zset')
+if wrong then return redis.error_reply(wrong) end
+if #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[7], 0, ARGV[3], 'JUSTID') == 0 then
+  settle(ARGV[3], true)
+  return -1
+end
+redis.call('HSET', KEYS[2], ARGV[3], cjson.encode(one_more_failure(KEYS[2], ARGV[3], ARGV[2], ARGV[6])))
+redis.call('ZADD', KEYS[3], now_ms() + tonumber(ARGV[5]), ARGV[3])
+return 1

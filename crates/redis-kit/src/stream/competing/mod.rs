@@ -1,0 +1,27 @@
+//! Competing delivery: any consumer of the group takes any entry, many at a time, in no order.
+//!
+//! | role | file |
+//! |---|---|
+//! | a consumer's life, from joining to leaving | `lane.rs` |
+//! | what to take, and when | `fetcher.rs` |
+//! | how much is taken | `in_hand.rs` |
+//! | outcomes to Redis | `committer.rs` |
+//! | proof of life | `lease.rs` |
+//! | each script as a function | `scripts.rs`, over `lua/` |
+//!
+//! # Why nothing is lost or done twice
+//! What is pending belongs either to a consumer with a lease, or to the pseudo consumer `waiting`. A lease is revoked before
+//! what is pending on its consumer moves to `waiting`, and a consumer's name is never used again. So an entry that
+//! is pending on a consumer whose lease stands is that consumer's alone; what a consumer sends later, however late it arrives, is refused.
+
+mod committer;
+mod fetcher;
+mod in_hand;
+mod lane;
+mod lease;
+#[cfg(test)]
+mod model;
+mod scripts;
+
+pub(super) use lane::CompetingLane;
+pub(super) use scripts::{failed_attempts, millis};

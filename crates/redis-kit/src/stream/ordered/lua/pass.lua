@@ -1,0 +1,52 @@
+-- Applies what became of entries, in their order, and moves the group's cursor behind them, in one step: a crash leaves
+-- either both or neither, and whoever holds the partition next goes on exactly there. Ends at the first entry that cannot
+-- be applied.
+--
+-- KEYS[1…2] as in held.lua   KEYS[3] attempts   KEYS[4] dead letters   KEYS[5…] as in writes.lua
+-- ARGV[1…3] as in held.lua   ARGV[4] where the cursor should stand   ARGV[5…] for each entry: its id, how many attempts had
+--   failed, and either '' and its writes as in writes.lua, or the reason why it is rejected
+-- Reply: { where the cursor stands now, what is wrong with the first entry behind it, or '' }, and nothing applied if it did
+--   not stand where it should; nil if the partition is another's.
+if not is_held() then return nil end
+local info = group_info()
+local cursor = info['last-delivered-id']
+if cursor ~= ARGV[4] then return { cursor, '' } end
+
+local wrong = problem('HDEL', KEYS[3], 'hash')
+if not redis.acl_check_cmd('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor) then
+  wrong = 'NOPERM XGROUP SETID on ' .. KEYS[1] .. ' is not permitted'
+end
+local position, key, passed = 5, 5, 0
+while position <= #ARGV and not wrong do
+  local id, failed, reason = ARGV[position], ARGV[position + 1], ARGV[position + 2]
+  local writes
+  if reason ~= '' then
+    position = position + 3
+    wrong = problem('XADD', KEYS[4], 'stream')
+    if not wrong then bury(KEYS[4], KEYS[1], id, one_more_failure(KEYS[3], id, ARGV[2], reason)) end
+  else
+    writes, wrong, position, key = read_writes(position + 3, key)
+    if not wrong then apply(writes) end
+  end
+  if not wrong then
+    if failed ~= '0' then redis.call('HDEL', KEYS[3], id) end
+    cursor, passed = id, passed + 1
+  end
+end
+
+if passed > 0 then
+  -- Redis counts what a group has read only for XREADGROUP. Told here, it knows the group's lag.
+  local stream = {}
+  local flat = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #flat, 2 do stream[flat[i]] = flat[i + 1] end
+  -- A group that is new or was moved by hand has no count yet, but may have a lag all the same.
+  local read = info['entries-read'] or (info.lag and stream['entries-added'] - info.lag)
+  read = read and read + passed
+  if cursor == stream['last-generated-id'] then read = stream['entries-added'] end
+  if read then
+    redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor, 'ENTRIESREAD', read)
+  else
+    redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor)
+  end
+end
+return { cursor, wrong or '' }

@@ -1,0 +1,300 @@
+//! Passes the entries of a partition, one after the other, while it is held.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{Span, debug, error, warn};
+
+use super::{hold::Hold, scripts::Contender};
+use crate::{
+    Backoff, Connection, Error,
+    pubsub::tip,
+    stream::{
+        Handler, StreamId, WorkerStatus,
+        attempt::{Attempts, Outcome, RawEntry},
+        delayed::append_all_due,
+    },
+};
+
+/// How many entries are committed together at most.
+const MOST: usize = 256;
+
+/// From this many failed attempts on, an entry that holds up its partition is a matter for a person.
+const ALARM: u32 = 5;
+
+/// How often subscribers are told how far the group has come.
+const TIP_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(super) struct Passage<'a, H> {
+    pub(super) contender: &'a Contender,
+    pub(super) hold: &'a Hold,
+    pub(super) attempts: &'a Arc<Attempts<H>>,
+    pub(super) reader: Connection,
+    pub(super) redis: Connection,
+    pub(super) status: &'a WorkerStatus,
+    /// Where the group's cursor stands.
+    pub(super) cursor: StreamId,
+    /// Told to end between two entries: a shutdown, or another's turn.
+    pub(super) stop: &'a CancellationToken,
+    /// When to look next for delayed messages that are due.
+    pub(super) append_at: Instant,
+    /// When to tell next how far the group has come.
+    pub(super) tip_at: Instant,
+    /// Failures on record, unless they may have changed since they were read.
+    pub(super) failures: Option<HashMap<String, u32>>,
+}
+
+/// An entry, what became of it, and the span in which it did.
+type Done = (RawEntry, Outcome, Span);
+
+/// Why passing ended.
+pub(super) enum End {
+    /// It was asked to.
+    Stopped,
+    /// The lease is lost, or the group is.
+    Lost,
+}
+
+impl<H: Handler> Passage<'_, H> {
+    /// Passes entries until it is told to stop or the lease is lost.
+    pub(super) async fn run(mut self) -> End {
+        let mut failures = 0;
+        loop {
+            if self.hold.lost().is_cancelled() {
+                return End::Lost;
+            }
+            if self.stop.is_cancelled() {
+                return End::Stopped;
+            }
+            // Nothing is pending by being read, so a read may be dropped.
+            let read = async {
+                let entries = self.read().await?;
+                if entries.is_empty() { self.look().await } else { self.pass(entries).await }
+            };
+            match read.await {
+                Ok(None) => {
+                    failures = 0;
+                    self.status.polled(self.attempts.partition);
+                }
+                Ok(Some(end)) => return end,
+                Err(error) if error.is_group_missing() => return End::Lost,
+                Err(error) => {
+                    failures += 1;
+                    self.failures = None;
+                    self.report_failure(&error, failures);
+                    self.stop.run_until_cancelled(Backoff::wait_to_reconnect(failures)).await;
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Vec<RawEntry>, Error> {
+        self.announce_tip().await?;
+        if Instant::now() >= self.append_at {
+            append_all_due(&mut self.redis, &self.contender.stream).await?;
+            self.append_at = Instant::now() + self.attempts.options.claim_interval;
+        }
+        let failures = match &mut self.failures {
+            Some(failures) => failures,
+            unknown => unknown.insert(self.contender.failures(&mut self.redis).await?),
+        };
+        let limit = self.attempts.options.concurrency.clamp(1, MOST);
+        let block = self.attempts.options.block;
+        let read = self.contender.read(&mut self.reader, self.cursor, limit, block);
+        let mut entries = self.stop.run_until_cancelled(read).await.unwrap_or_else(|| Ok(Vec::new()))?;
+        if !failures.is_empty() {
+            for entry in &mut entries {
+                entry.failed = failures.remove(&entry.id.to_string()).unwrap_or(0);
+            }
+        }
+        Ok(entries)
+    }
+
+    async fn announce_tip(&mut self) -> Result<(), Error> {
+        let Some(channel) = &self.attempts.options.tips else { return Ok(()) };
+        if Instant::now() >= self.tip_at {
+            let tip = tip(self.attempts.partition, self.cursor);
+            redis::cmd("PUBLISH").arg(channel).arg(tip).exec_async(&mut self.redis).await?;
+            self.tip_at = Instant::now() + TIP_INTERVAL;
+        }
+        Ok(())
+    }
+
+    /// While nothing comes, looks whether the cursor was moved by hand, and whether lease and group are still there. `Some` if
+    /// passing has to end.
+    async fn look(&mut self) -> Result<Option<End>, Error> {
+        let Some(passed) = self.contender.pass(&mut self.redis, self.hold.fence, self.cursor, &[]).await?
+        else {
+            return Ok(Some(End::Lost));
+        };
+        self.cursor = passed.cursor;
+        Ok(None)
+    }
+
+    /// Passes entries in their order. `Some` if passing has to end.
+    async fn pass(&mut self, entries: Vec<RawEntry>) -> Result<Option<End>, Error> {
+        let mut done: Vec<Done> = Vec::with_capacity(entries.len());
+        let mut previous = self.cursor;
+        for mut entry in entries {
+            loop {
+                if self.stop.is_cancelled() {
+                    return self.commit(done).await;
+                }
+                let (span, outcome) = self.attempts.attempt(&entry, Some(previous));
+                let outcome = self.polling(self.hold.lost().run_until_cancelled(outcome));
+                let Some(outcome) = outcome.await else { return Ok(Some(End::Lost)) };
+                let Outcome::Postpone { reason, pause } = outcome else {
+                    previous = entry.id;
+                    done.push((entry, outcome, span));
+                    break;
+                };
+                // What came before it is not held up.
+                if let Some(end) = self.commit(std::mem::take(&mut done)).await? {
+                    return Ok(Some(end));
+                }
+                if self.cursor != previous {
+                    // One of those could not be passed, or the cursor was moved by hand. It comes first.
+                    return Ok(None);
+                }
+                if !self.fail(&entry, &span, &reason, pause).await? {
+                    return Ok(Some(End::Lost));
+                }
+                entry.failed += 1;
+            }
+        }
+        self.commit(done).await
+    }
+
+    /// Records a failed attempt and waits until the next. False if the partition is another's.
+    async fn fail(
+        &mut self,
+        entry: &RawEntry,
+        span: &Span,
+        reason: &str,
+        pause: Duration,
+    ) -> Result<bool, Error> {
+        if !self.contender.fail(&mut self.redis, self.hold.fence, entry, reason).await? {
+            return Ok(false);
+        }
+        self.attempts.metrics.retried.increment(1);
+        span.in_scope(|| {
+            if entry.failed + 1 >= ALARM {
+                error!(reason, ?pause, attempts = entry.failed + 1, "this entry holds up its partition");
+            } else {
+                warn!(reason, ?pause, "the attempt failed; the partition waits for the next");
+            }
+        });
+        let waited = self.stop.run_until_cancelled(tokio::time::sleep(pause));
+        self.polling(self.hold.lost().run_until_cancelled(waited)).await;
+        Ok(true)
+    }
+
+    /// Does what may take long, and asks meanwhile whether the stream's own node is there, as reading would.
+    async fn polling<T>(&self, work: impl Future<Output = T>) -> T {
+        let polling = async {
+            loop {
+                tokio::time::sleep(self.attempts.options.block).await;
+                let mut redis = self.redis.clone();
+                if redis::cmd("EXISTS").arg(&self.contender.stream).exec_async(&mut redis).await.is_ok() {
+                    self.status.polled(self.attempts.partition);
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            never = polling => never,
+        }
+    }
+
+    /// Applies what was done and moves the cursor, for as long as that takes. `Some` if passing has to end.
+    async fn commit(&mut self, done: Vec<Done>) -> Result<Option<End>, Error> {
+        if done.is_empty() {
+            return Ok(None);
+        }
+        let started = Instant::now();
+        let (entries, spans): (Vec<_>, Vec<_>) =
+            done.into_iter().map(|(entry, outcome, span)| ((entry, outcome), span)).unzip();
+        let mut tries = 0;
+        let passed = loop {
+            let mut redis = self.redis.clone();
+            match self.contender.pass(&mut redis, self.hold.fence, self.cursor, &entries).await {
+                Ok(Some(passed)) => break passed,
+                Ok(None) => return Ok(Some(End::Lost)),
+                // A finished handler's result is not thrown away because Redis is away for a moment. Sent again, it is
+                // told by the cursor whether it was applied.
+                Err(error) if error.is_transient() && !error.is_group_missing() => {
+                    tries += 1;
+                    self.report_failure(&error, tries);
+                    let pause = Backoff::wait_to_reconnect(tries);
+                    if self.hold.lost().run_until_cancelled(pause).await.is_none() {
+                        return Ok(Some(End::Lost));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        self.cursor = passed.cursor;
+        self.attempts.metrics.commit_seconds.record(started.elapsed());
+        for ((entry, outcome), span) in entries.iter().zip(&spans) {
+            if entry.id <= self.cursor {
+                self.report(entry, outcome, span);
+            }
+        }
+        match passed.wrong {
+            Some(wrong) => self.commit_refused(&entries, wrong).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A commit that cannot be applied is a failed attempt at the first entry behind the cursor.
+    async fn commit_refused(
+        &mut self,
+        entries: &[(RawEntry, Outcome)],
+        wrong: String,
+    ) -> Result<Option<End>, Error> {
+        let Some((entry, refused)) = entries.iter().find(|(entry, _)| entry.id > self.cursor) else {
+            return Ok(None);
+        };
+        let (span, attempt) = (Span::current(), entry.failed + 1);
+        match self.attempts.failed(attempt, wrong, None) {
+            outcome @ Outcome::Reject { .. } if matches!(refused, Outcome::Commit(_)) => {
+                let entry = RawEntry { id: entry.id, fields: Vec::new(), failed: entry.failed };
+                Box::pin(self.commit(vec![(entry, outcome, span)])).await
+            }
+            // What cannot even be rejected waits for somebody to mend the cause.
+            Outcome::Postpone { reason, .. } | Outcome::Reject { reason } => {
+                let pause = self.attempts.options.backoff.pause(attempt);
+                let held = self.fail(entry, &span, &reason, pause).await?;
+                // Read again, it must be known to have failed.
+                self.failures = None;
+                Ok((!held).then_some(End::Lost))
+            }
+            Outcome::Commit(_) => Ok(None),
+        }
+    }
+
+    fn report(&self, entry: &RawEntry, outcome: &Outcome, span: &Span) {
+        let metrics = &self.attempts.metrics;
+        let _entered = span.enter();
+        if let Outcome::Reject { reason } = outcome {
+            metrics.rejected.increment(1);
+            let (attempts, dead_letters) = (entry.failed + 1, &self.contender.keys.dead);
+            error!(reason, attempts, dead_letters, "moved to the dead letters");
+        } else {
+            metrics.committed.increment(1);
+            debug!("committed");
+        }
+    }
+
+    fn report_failure(&self, error: &Error, failures: u32) {
+        let (stream, group) = (&self.contender.stream, &self.contender.group);
+        if failures > 1 {
+            debug!(stream, group, %error, "still failing");
+        } else if error.is_transient() {
+            warn!(stream, group, %error, "Redis cannot serve this worker now; waiting for it");
+        } else {
+            error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The scripts of an ordered lane, one typed function each. What they do is said in the `.lua` files.
+
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
+
+use redis::Cmd;
+
+use crate::{
+    Connection, Error,
+    lua::{Lua, lua},
+    stream::{
+        StreamId,
+        attempt::{Outcome, RawEntry},
+        competing::{failed_attempts, millis},
+        keys::GroupKeys,
+        message::RawFields,
+        writes::{add_keys, add_writes},
+    },
+};
+
+static CONTEND: LazyLock<Lua> = lua!("lua/contend.lua");
+static GIVE: LazyLock<Lua> = lua!("lua/give.lua");
+static PASS: LazyLock<Lua> =
+    lua!("../lua/check.lua", "../lua/writes.lua", "../lua/failures.lua", "lua/held.lua", "lua/pass.lua");
+static FAIL: LazyLock<Lua> = lua!("../lua/check.lua", "../lua/failures.lua", "lua/held.lua", "lua/fail.lua");
+
+/// One instance's place among those that want to hold one partition for a group.
+#[derive(Clone, Debug)]
+pub(super) struct Contender {
+    pub(super) stream: String,
+    pub(super) group: String,
+    pub(super) partition: usize,
+    /// New for every process that ever runs.
+    pub(super) instance: String,
+    pub(super) keys: GroupKeys,
+}
+
+/// Who holds the partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// This instance, as before.
+    Held,
+    /// This instance, but it is another's turn.
+    Wanted,
+    /// This instance, from now on, by this fence, at this cursor.
+    Taken { fence: u64, cursor: StreamId },
+    /// Not this instance.
+    Other,
+}
+
+/// How far a group has come.
+pub(super) struct Passed {
+    pub(super) cursor: StreamId,
+    /// What is wrong with the first entry behind the cursor.
+    pub(super) wrong: Option<String>,
+}
+
+impl Contender {
+    /// Says that this instance is alive, and learns who holds the partition. `fence` is that by which this instance does.
+    pub(super) async fn contend(
+        &self,
+        redis: &mut Connection,
+        fence: Option<u64>,
+        lease: Duration,
+    ) -> Result<Standing, Error> {
+        let mut call = CONTEND.call([&*self.stream, &self.keys.lease]);
+        call.arg(&self.group).arg(&self.instance);
+        match fence {
+            Some(fence) => call.arg(fence),
+            None => call.arg(""),
+        };
+        call.arg(millis(lease)).arg(self.partition);
+        let reply: Vec<String> = CONTEND.run(redis, &call).await?;
+        Ok(match reply.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["held", _] => Standing::Held,
+            ["wanted", _] => Standing::Wanted,
+            ["taken", fence, cursor] => {
+                // Both are what Redis made.
+                Standing::Taken {
+                    fence: fence.parse().unwrap_or_default(),
+                    cursor: cursor.parse().unwrap_or_default(),
+                }
+            }
+            _ => Standing::Other,
+        })
+    }
+
+    /// Gives the partition away; `leaving` for good, or to whose turn it is.
+    pub(super) async fn give(
+        &self,
+        redis: &mut Connection,
+        fence: Option<u64>,
+        leaving: bool,
+    ) -> Result<(), Error> {
+        let mut call = GIVE.call([&*self.stream, &self.keys.lease]);
+        call.arg(&self.group).arg(&self.instance).arg(fence.unwrap_or_default());
+        call.arg(if leaving { "1" } else { "" });
+        Ok(GIVE.run(redis, &call).await?)
+    }
+
+    /// Applies what became of entries and moves the cursor from `cursor` behind them. `None` if the partition is another's.
+    pub(super) async fn pass(
+        &self,
+        redis: &mut Connection,
+        fence: u64,
+        cursor: StreamId,
+        entries: &[(RawEntry, Outcome)],
+    ) -> Result<Option<Passed>, Error> {
+        let mut keys = vec![&*self.stream, &self.keys.lease, &self.keys.attempts, &self.keys.dead];
+        let commits = entries.iter().filter_map(|(_, outcome)| match outcome {
+            Outcome::Commit(commit) => Some(commit),
+            _ => None,
+        });
+        add_keys(&mut keys, commits);
+        let mut call = PASS.call(keys);
+        self.fenced(&mut call, fence).arg(cursor);
+        for (entry, outcome) in entries {
+            call.arg(entry.id).arg(entry.failed);
+            match outcome {
+                Outcome::Commit(commit) => {
+                    call.arg("");
+                    add_writes(&mut call, commit);
+                }
+                Outcome::Postpone { reason, .. } | Outcome::Reject { reason } => {
+                    // Told apart from a commit by not being empty.
+                    call.arg(if reason.is_empty() { "rejected" } else { reason });
+                }
+            }
+        }
+        let reply: Option<(String, String)> = PASS.run(redis, &call).await?;
+        Ok(reply.map(|(cursor, wrong)| Passed {
+            cursor: cursor.parse().unwrap_or_default(),
+            wrong: Some(wrong).filter(|wrong| !wrong.is_empty()),
+        }))
+    }
+
+    /// Records a failed attempt at the next entry. False if the partition is another's.
+    pub(super) async fn fail(
+        &self,
+        redis: &mut Connection,
+        fence: u64,
+        entry: &RawEntry,
+        reason: &str,
+    ) -> Result<bool, Error> {
+        let mut call = FAIL.call([&*self.stream, &self.keys.lease, &self.keys.attempts]);
+        self.fenced(&mut call, fence).arg(entry.id).arg(reason).arg(entry.failed);
+        let reply: Option<u8> = FAIL.run(redis, &call).await?;
+        Ok(reply.is_some())
+    }
+
+    /// How many attempts at which entries have failed: at most one, in this mode.
+    pub(super) async fn failures(&self, redis: &mut Connection) -> Result<HashMap<String, u32>, Error> {
+        let failures: HashMap<String, String> =
+            redis::cmd("HGETALL").arg(&self.keys.attempts).query_async(redis).await?;
+        Ok(failures.into_iter().map(|(id, known)| (id, failed_attempts(&known))).collect())
+    }
+
+    /// Reads up to `limit` entries behind `cursor`; waits up to `block` for the first.
+    pub(super) async fn read(
+        &self,
+        reader: &mut Connection,
+        cursor: StreamId,
+        limit: usize,
+        block: Duration,
+    ) -> Result<Vec<RawEntry>, Error> {
+        type Reply = Option<Vec<(redis::Value, Vec<(String, RawFields)>)>>;
+        let mut read = redis::cmd("XREAD");
+        read.arg("COUNT").arg(limit).arg("BLOCK").arg(millis(block));
+        read.arg("STREAMS").arg(&self.stream).arg(cursor);
+        let reply: Reply = read.query_async(reader).await?;
+        let entries = reply.into_iter().flatten().flat_map(|(_, entries)| entries);
+        // Redis made the ids, so they are ones.
+        let entry =
+            |(id, fields): (String, RawFields)| Some(RawEntry { id: id.parse().ok()?, fields, failed: 0 });
+        Ok(entries.filter_map(entry).collect())
+    }
+
+    fn fenced<'a>(&self, call: &'a mut Cmd, fence: u64) -> &'a mut Cmd {
+        call.arg(&self.group).arg(&self.instance).arg(fence)
+    }
+}

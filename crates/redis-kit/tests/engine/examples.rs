@@ -1,0 +1,43 @@
+//! The examples do what they say.
+
+use crate::harness::Bench;
+
+#[path = "../../examples/ordered.rs"]
+#[expect(dead_code, reason = "the test calls what its main calls")]
+mod ordered;
+#[path = "../../examples/pubsub_vs_streams.rs"]
+#[expect(dead_code, reason = "the test calls what its main calls")]
+mod pubsub_vs_streams;
+#[path = "../../examples/worker.rs"]
+#[expect(dead_code, reason = "the test calls what its main calls")]
+mod worker;
+
+#[tokio::test]
+async fn only_plain_pubsub_misses_what_is_sent_while_it_is_away() {
+    let bench = Bench::start().await;
+    let redis = bench.redis();
+    let heard = pubsub_vs_streams::demonstrate(&redis).await.unwrap();
+    assert_eq!(heard.plain, [1, 2, 3, 7, 8, 9].into());
+    assert_eq!(heard.group, (1..=9).collect());
+    assert_eq!(heard.replay, (1..=9).collect());
+}
+
+#[tokio::test]
+async fn every_mail_is_sent_once_though_attempts_fail_and_a_worker_dies() {
+    let bench = Bench::start().await;
+    let seen = worker::demonstrate(&bench.redis()).await.unwrap();
+    let sent: Vec<_> = seen.sent.iter().map(|(to, by)| (to.as_str(), by.as_str())).collect();
+    assert_eq!(sent, [("Ada", "first"), ("Bob", "first"), ("Eve", "second"), ("Dan", "second")]);
+    assert_eq!(seen.given_up, ["no such address"]);
+}
+
+#[tokio::test]
+async fn bookings_stay_in_their_order_while_instances_come_and_go() {
+    let bench = Bench::start().await;
+    let books = ordered::demonstrate(&bench.redis()).await.unwrap();
+    let (alone, shared) = (["north"; 9], ["north", "south", "north"].map(|by| [by; 3]));
+    for (account, by) in [("Ann", alone.as_slice()), ("Don", shared.as_flattened())] {
+        let expected: Vec<_> = (1..=9).zip(by.iter().map(ToString::to_string)).collect();
+        assert_eq!(books[account], expected, "{account}");
+    }
+}
