@@ -14,7 +14,7 @@ pub(super) struct Hold {
     pub(super) fence: u64,
     lost: CancellationToken,
     wanted: CancellationToken,
-    _heart: AbortOnDropHandle<()>,
+    heart: AbortOnDropHandle<()>,
 }
 
 impl Hold {
@@ -40,7 +40,14 @@ impl Hold {
             heart.beat().await;
             told.cancel();
         });
-        Self { fence, lost, wanted, _heart: AbortOnDropHandle::new(beating) }
+        Self { fence, lost, wanted, heart: AbortOnDropHandle::new(beating) }
+    }
+
+    /// Ends the heartbeats, so that none can follow what is sent from now on: one that came after the partition was given
+    /// away would take it again, and nobody would know.
+    pub(super) async fn end(self) {
+        self.heart.abort();
+        let _ = self.heart.await;
     }
 
     /// Told when the lease is lost: whatever is done from then on is refused.

@@ -1,6 +1,6 @@
 //! One instance on one partition: waits until the partition is its own, passes entries, gives it away.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,9 @@ impl<H: Handler> OrderedLane<H> {
                 }
             };
         }
-        self.give(None, true).await;
+        if let Err(error) = self.contender.leave(&mut self.redis.clone()).await {
+            debug!(%error, "could not leave; the partition is free when the lease has run out");
+        }
     }
 
     /// Passes entries for as long as the partition is held.
@@ -101,21 +103,37 @@ impl<H: Handler> OrderedLane<H> {
             tip_at: Instant::now(),
             failures: None,
         };
-        let mut passing = std::pin::pin!(passage.run());
-        let end = tokio::select! {
-            end = &mut passing => end,
-            () = hold.wanted().cancelled() => self.finish(&stop, passing).await,
-            () = shutdown.cancelled() => self.finish(&stop, passing).await,
-        };
+        let end = self.pass(passage, &hold, &stop, shutdown).await;
+        hold.end().await;
         match end {
             End::Lost => {
                 self.attempts.metrics.leases_lost.increment(1);
                 warn!(stream, group, fence, "lost the partition");
             }
+            // It leaves at once, and gives the partition away thereby.
+            End::Stopped if shutdown.is_cancelled() => {}
             End::Stopped => {
-                self.give(Some(fence), shutdown.is_cancelled()).await;
+                if let Err(error) = self.contender.give(&mut self.redis.clone(), fence).await {
+                    debug!(%error, "could not give the partition away; it will be given up when asked again");
+                }
                 info!(stream, group, fence, "gave the partition away");
             }
+        }
+    }
+
+    /// Runs until passing ends by itself, or this instance is to stop or it is another's turn.
+    async fn pass(
+        &self,
+        passage: Passage<'_, H>,
+        hold: &Hold,
+        stop: &CancellationToken,
+        shutdown: &CancellationToken,
+    ) -> End {
+        let mut passing = pin!(passage.run());
+        tokio::select! {
+            end = &mut passing => end,
+            () = hold.wanted().cancelled() => self.finish(stop, passing).await,
+            () = shutdown.cancelled() => self.finish(stop, passing).await,
         }
     }
 
@@ -123,12 +141,6 @@ impl<H: Handler> OrderedLane<H> {
     async fn finish(&self, stop: &CancellationToken, passing: impl Future<Output = End>) -> End {
         stop.cancel();
         timeout(self.attempts.options.grace, passing).await.unwrap_or(End::Stopped)
-    }
-
-    async fn give(&self, fence: Option<u64>, leaving: bool) {
-        if let Err(error) = self.contender.give(&mut self.redis.clone(), fence, leaving).await {
-            debug!(%error, "could not give the partition away; it is free when the lease has run out");
-        }
     }
 
     fn report(&self, error: &Error, failures: u32) {

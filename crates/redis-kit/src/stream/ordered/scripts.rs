@@ -84,16 +84,17 @@ impl Contender {
         })
     }
 
-    /// Gives the partition away; `leaving` for good, or to whose turn it is.
-    pub(super) async fn give(
-        &self,
-        redis: &mut Connection,
-        fence: Option<u64>,
-        leaving: bool,
-    ) -> Result<(), Error> {
+    /// Gives the partition away, to whose turn it is.
+    pub(super) async fn give(&self, redis: &mut Connection, fence: u64) -> Result<(), Error> {
         let mut call = GIVE.call([&*self.stream, &self.keys.lease]);
-        call.arg(&self.group).arg(&self.instance).arg(fence.unwrap_or_default());
-        call.arg(if leaving { "1" } else { "" });
+        call.arg(&self.group).arg(&self.instance).arg(fence);
+        Ok(GIVE.run(redis, &call).await?)
+    }
+
+    /// Goes away, and gives up whatever is held in this instance's name.
+    pub(super) async fn leave(&self, redis: &mut Connection) -> Result<(), Error> {
+        let mut call = GIVE.call([&*self.stream, &self.keys.lease]);
+        call.arg(&self.group).arg(&self.instance).arg("");
         Ok(GIVE.run(redis, &call).await?)
     }
 

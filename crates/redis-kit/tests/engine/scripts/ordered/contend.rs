@@ -41,7 +41,7 @@ async fn the_fence_only_rises() {
     assert_eq!(instance.contend().await.unwrap(), ["taken", "1", "0-0"]);
     // It has lost the answer, and does not know that it holds the partition.
     assert_eq!(instance.contend().await.unwrap(), ["taken", "2", "0-0"]);
-    assert_eq!(instance.by_fence("2").give(true).await, Ok(1));
+    assert_eq!(instance.leave().await, Ok(1));
     assert_eq!(Instance::new(&bench, "b").contend().await.unwrap(), ["taken", "3", "0-0"]);
 }
 
@@ -54,7 +54,7 @@ async fn nobody_takes_from_a_holder_that_is_alive() {
     assert_eq!(wanting.contend().await.unwrap(), ["other"]);
     assert_eq!(holder.contend().await.unwrap(), ["wanted", "1"]);
     assert_eq!(wanting.contend().await.unwrap(), ["other"]);
-    assert_eq!(holder.give(false).await, Ok(1));
+    assert_eq!(holder.give().await, Ok(1));
     assert_eq!(holder.contend().await.unwrap(), ["other"], "it is not its turn");
     assert_eq!(wanting.contend().await.unwrap(), ["taken", "2", "0-0"]);
 }
@@ -71,7 +71,7 @@ async fn who_shows_no_life_loses_its_turn_and_its_partition() {
     let lease: HashMap<String, String> = bench.run(&["HGETALL", LEASE]).await;
     assert!(!lease.contains_key("member:a"), "{lease:?}");
     // The dead one wakes up.
-    assert_eq!(dead.give(false).await, Ok(0));
+    assert_eq!(dead.give().await, Ok(0));
     assert_eq!(dead.contend().await.unwrap(), ["other"]);
     assert_eq!(heir.by_fence("2").contend().await.unwrap(), ["wanted", "2"]);
 }
@@ -91,12 +91,12 @@ async fn who_does_not_know_that_it_holds_the_partition_keeps_it_from_nobody() {
 async fn giving_is_for_who_holds_it_and_may_be_sent_twice() {
     let bench = Bench::start().await;
     let holder = Instance::holding(&bench, "a").await;
-    assert_eq!(Instance::new(&bench, "b").by_fence("1").give(true).await, Ok(0));
-    assert_eq!(holder.by_fence("2").give(false).await, Ok(0));
+    assert_eq!(Instance::new(&bench, "b").leave().await, Ok(0));
+    assert_eq!(holder.by_fence("2").give().await, Ok(0));
     assert_eq!(holder.contend().await.unwrap(), ["held", "1"]);
     bench.full().await;
-    assert_eq!(holder.give(true).await, Ok(1));
-    assert_eq!(holder.give(true).await, Ok(0));
+    assert_eq!(holder.leave().await, Ok(1));
+    assert_eq!(holder.leave().await, Ok(0));
     let lease: HashMap<String, String> = bench.run(&["HGETALL", LEASE]).await;
     assert_eq!(
         lease,

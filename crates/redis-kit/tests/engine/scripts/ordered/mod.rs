@@ -71,9 +71,14 @@ impl<'a> Instance<'a> {
         self.bench.run::<()>(&["HSET", LEASE, &format!("member:{}", self.name), "1"]).await;
     }
 
-    async fn give(self, leaving: bool) -> Answer<u8> {
-        let args = [GROUP, self.name, self.fence, if leaving { "1" } else { "" }];
-        call(self.bench, &GIVE, &[STREAM, LEASE], &args).await
+    /// Gives away what it believes to hold.
+    async fn give(self) -> Answer<u8> {
+        call(self.bench, &GIVE, &[STREAM, LEASE], &[GROUP, self.name, self.fence]).await
+    }
+
+    /// Goes away.
+    async fn leave(self) -> Answer<u8> {
+        self.by_fence("").give().await
     }
 
     /// Passes entries from `cursor` on. Returns where it stands then, and the code of what is wrong, if anything is.

@@ -165,6 +165,23 @@ async fn a_stop_gives_the_partition_away_at_once() {
     );
 }
 
+/// Heartbeats are due while it waits to hear that it has left. One that followed would take the partition again, and nobody
+/// would know.
+#[tokio::test]
+async fn a_stop_leaves_nothing_behind_however_slowly_redis_answers() {
+    let bench = Bench::start().await;
+    let (proxy, redis) = bench.through_proxy().await;
+    let options = WorkerOptions { lease: Duration::from_millis(900), ..options() };
+    let worker = Working::start(&redis, &[STREAM], "w", options, watched(&Notes::new())).await;
+    bench.want(&["a"]).await;
+    bench.finished(vec!["a"]).await;
+    // An answer takes longer than from one heartbeat to the next, and less than the lease.
+    proxy.delay(Duration::from_millis(200));
+    worker.stop().await;
+    let lease: Vec<String> = bench.run(&["HKEYS", &lease(STREAM)]).await;
+    assert_eq!(lease, ["fence"]);
+}
+
 #[tokio::test]
 async fn what_is_not_finished_in_time_is_left_to_the_next_holder() {
     let bench = Bench::start().await;
