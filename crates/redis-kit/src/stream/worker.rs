@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use super::{
@@ -91,6 +91,17 @@ impl<H: Handler> Worker<H> {
         }
         lanes.join_all().await;
         info!("drained");
+    }
+}
+
+/// Logs that Redis could not serve a worker, for so many times in a row.
+pub(super) fn report_failure(stream: &str, group: &str, error: &Error, failures: u32) {
+    if failures > 1 {
+        debug!(stream, group, %error, "still failing");
+    } else if error.is_transient() {
+        warn!(stream, group, %error, "Redis cannot serve this worker now; waiting for it");
+    } else {
+        error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     in_hand::InHand,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Connection, Error,
-    stream::{WorkerOptions, delayed::append_all_due, metrics::DeliveryMetrics},
+    stream::{WorkerOptions, delayed::append_all_due, metrics::DeliveryMetrics, worker::report_failure},
 };
 
 /// How many entries one read takes at most: more save nothing, and would be decoded before the first is handled.
@@ -180,17 +180,10 @@ impl Fetcher {
         self.failures += 1;
         self.has_strays = true;
         self.reap_at = Instant::now() + self.options.lease;
-        let (stream, group) = (&*self.member.stream, &*self.member.group);
         if error.is_group_missing() {
             return Fetched::Ended;
         }
-        if self.failures > 1 {
-            debug!(stream, group, %error, "still failing");
-        } else if error.is_transient() {
-            warn!(stream, group, %error, "Redis cannot serve this worker now; waiting for it");
-        } else {
-            error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
-        }
+        report_failure(&self.member.stream, &self.member.group, error, self.failures);
         Fetched::Failed(self.failures)
     }
 }

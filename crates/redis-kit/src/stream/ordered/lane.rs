@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc};
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     hold::Hold,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Backoff, Connection, Error, patiently,
-    stream::{Handler, StreamId, WorkerStatus, attempt::Attempts, keys::GroupKeys},
+    stream::{Handler, StreamId, WorkerStatus, attempt::Attempts, keys::GroupKeys, worker::report_failure},
 };
 
 pub(crate) struct OrderedLane<H> {
@@ -72,7 +72,7 @@ impl<H: Handler> OrderedLane<H> {
                 }
                 Err(error) => {
                     failures += 1;
-                    self.report(&error, failures);
+                    report_failure(&self.contender.stream, &self.contender.group, &error, failures);
                     shutdown.run_until_cancelled(Backoff::wait_to_reconnect(failures)).await;
                     Standing::Other
                 }
@@ -141,16 +141,5 @@ impl<H: Handler> OrderedLane<H> {
     async fn finish(&self, stop: &CancellationToken, passing: impl Future<Output = End>) -> End {
         stop.cancel();
         timeout(self.attempts.options.grace, passing).await.unwrap_or(End::Stopped)
-    }
-
-    fn report(&self, error: &Error, failures: u32) {
-        let (stream, group) = (&self.contender.stream, &self.contender.group);
-        if failures > 1 {
-            debug!(stream, group, %error, "still failing");
-        } else if error.is_transient() {
-            warn!(stream, group, %error, "Redis cannot serve this worker now; waiting for it");
-        } else {
-            error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
-        }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         Handler, StreamId, WorkerStatus,
         attempt::{Attempts, Outcome, RawEntry},
         delayed::append_all_due,
+        worker::report_failure,
     },
 };
 
@@ -82,7 +83,7 @@ impl<H: Handler> Passage<'_, H> {
                 Err(error) => {
                     failures += 1;
                     self.failures = None;
-                    self.report_failure(&error, failures);
+                    report_failure(&self.contender.stream, &self.contender.group, &error, failures);
                     self.stop.run_until_cancelled(Backoff::wait_to_reconnect(failures)).await;
                 }
             }
@@ -225,7 +226,7 @@ impl<H: Handler> Passage<'_, H> {
                 // told by the cursor whether it was applied.
                 Err(error) if error.is_transient() && !error.is_group_missing() => {
                     tries += 1;
-                    self.report_failure(&error, tries);
+                    report_failure(&self.contender.stream, &self.contender.group, &error, tries);
                     let pause = Backoff::wait_to_reconnect(tries);
                     if self.hold.lost().run_until_cancelled(pause).await.is_none() {
                         return Ok(Some(End::Lost));
@@ -284,17 +285,6 @@ impl<H: Handler> Passage<'_, H> {
         } else {
             metrics.committed.increment(1);
             debug!("committed");
-        }
-    }
-
-    fn report_failure(&self, error: &Error, failures: u32) {
-        let (stream, group) = (&self.contender.stream, &self.contender.group);
-        if failures > 1 {
-            debug!(stream, group, %error, "still failing");
-        } else if error.is_transient() {
-            warn!(stream, group, %error, "Redis cannot serve this worker now; waiting for it");
-        } else {
-            error!(stream, group, %error, "Redis refuses what this worker needs; trying again");
         }
     }
 }
