@@ -3,6 +3,7 @@
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, info_span};
 
@@ -38,6 +39,7 @@ pub(super) struct RawEntry {
     pub(super) fields: RawFields,
     /// How many attempts at it have failed.
     pub(super) failed: u32,
+    pub(super) first_delivered: Timestamp,
 }
 
 impl<H: Handler> Attempts<H> {
@@ -77,6 +79,7 @@ impl<H: Handler> Attempts<H> {
                 message_id: decoded.message_id,
                 occurred_at: decoded.occurred_at,
                 attempt: entry.failed + 1,
+                first_delivered: entry.first_delivered,
                 trace: decoded.trace,
             }),
             Err(Undecodable::UnknownType(_)) if self.options.skip_unknown => {

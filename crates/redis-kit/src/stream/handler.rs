@@ -39,6 +39,9 @@ pub struct Delivery<M> {
     pub occurred_at: Timestamp,
     /// 1 for the first attempt; recorded failures raise it, takeovers do not.
     pub attempt: u32,
+    /// When it was first given to a consumer of the group, whoever that was and whatever became of that: for handlers that
+    /// try for so long and not so often. By the clocks of those who had it.
+    pub first_delivered: Timestamp,
     /// The trace it belongs to.
     pub trace: TraceContext,
 }

@@ -135,6 +135,7 @@ mod commit;
 mod competing;
 pub mod dead_letters;
 pub mod delayed;
+mod failures;
 mod handler;
 mod id;
 pub mod inspect;

@@ -13,6 +13,11 @@
 //! What is pending belongs either to a consumer with a lease, or to the pseudo consumer `waiting`. A lease is revoked before
 //! what is pending on its consumer moves to `waiting`, and a consumer's name is never used again. So an entry that
 //! is pending on a consumer whose lease stands is that consumer's alone; what a consumer sends later, however late it arrives, is refused.
+//!
+//! # How old a delivery is
+//! Redis notes of each pending entry when it was last delivered. Leases leave that without a use, so the scripts that move an
+//! entry from one consumer to another keep the time of its first delivery there (`XCLAIM … IDLE`), which nothing else would
+//! remember; `XPENDING` then shows as idle time for how long an entry has been tried.
 
 mod committer;
 mod fetcher;
@@ -24,4 +29,4 @@ mod model;
 mod scripts;
 
 pub(super) use lane::CompetingLane;
-pub(super) use scripts::{failed_attempts, millis};
+pub(super) use scripts::millis;

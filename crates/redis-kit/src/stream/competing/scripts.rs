@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use redis::Cmd;
-use serde::Deserialize;
 
 use crate::{
     Connection, Error,
@@ -14,6 +14,7 @@ use crate::{
     stream::{
         Commit, StreamId,
         attempt::RawEntry,
+        failures::Failures,
         keys::GroupKeys,
         message::RawFields,
         writes::{add_keys, add_writes},
@@ -96,8 +97,8 @@ pub(super) enum Fenced {
     Failed(Error),
 }
 
-/// An entry as scripts give it: id, fields, failures on record, deliveries.
-type ScriptEntry = (String, RawFields, String, u64);
+/// An entry as scripts give it: id, fields, failures on record, deliveries, milliseconds since the first of them.
+type ScriptEntry = (String, RawFields, String, u64, u64);
 
 impl Member {
     /// Creates the group at the start of the stream if it is missing, and takes a lease. True if it was missing.
@@ -132,7 +133,8 @@ impl Member {
         read.arg("STREAMS").arg(&*self.stream).arg(">");
         let reply: Reply = read.query_async(reader).await?;
         let entries = reply.into_iter().flatten().flat_map(|(_, entries)| entries);
-        Ok(entries.filter_map(|(id, fields)| taken(&id, fields, 0, 1)).collect())
+        let now = Timestamp::now();
+        Ok(entries.filter_map(|(id, fields)| taken(&id, fields, 0, 1, now)).collect())
     }
 
     /// Takes up to `limit` entries that wait for whoever asks first. `None` if the lease was revoked.
@@ -273,25 +275,27 @@ impl Fenced {
 }
 
 fn all_taken(entries: Vec<ScriptEntry>) -> Vec<Taken> {
-    let taken = |(id, fields, failures, deliveries): ScriptEntry| {
-        taken(&id, fields, failed_attempts(&failures), deliveries)
+    let now = Timestamp::now();
+    let taken = |(id, fields, failures, deliveries, age): ScriptEntry| {
+        let first_delivered = now.checked_sub(Duration::from_millis(age)).unwrap_or(now);
+        taken(&id, fields, Failures::parse(&failures).failed, deliveries, first_delivered)
     };
     entries.into_iter().filter_map(taken).collect()
 }
 
-fn taken(id: &str, fields: RawFields, failed: u32, deliveries: u64) -> Option<Taken> {
+fn taken(
+    id: &str,
+    fields: RawFields,
+    failed: u32,
+    deliveries: u64,
+    first_delivered: Timestamp,
+) -> Option<Taken> {
     // Redis made the id, so it is one.
     let id = id.parse().ok()?;
-    Some(Taken { entry: RawEntry { id, fields, failed }, receipt: Receipt { id, deliveries, failed } })
-}
-
-/// How many attempts have failed, by what `failures.lua` wrote.
-pub(crate) fn failed_attempts(failures: &str) -> u32 {
-    #[derive(Deserialize)]
-    struct Failures {
-        failed: u32,
-    }
-    serde_json::from_str(failures).map_or(0, |failures: Failures| failures.failed)
+    Some(Taken {
+        entry: RawEntry { id, fields, failed, first_delivered },
+        receipt: Receipt { id, deliveries, failed },
+    })
 }
 
 /// Redis counts in whole milliseconds; `BLOCK 0` would mean for ever.

@@ -43,7 +43,7 @@ pub struct GroupReport {
     /// How many entries it has read and not acknowledged, those that wait for a retry included.
     pub pending: u64,
     /// How long ago, by Redis's clock, the oldest of them was appended: how late the group is with what it has in hand,
-    /// however often that has been delivered. It is not Redis's idle time, which begins anew with each delivery.
+    /// however often that has been delivered, and however long it was unread before.
     pub oldest_pending: Option<Duration>,
     /// How many consumers it has, whether they live or not.
     pub consumers: u64,

@@ -1,5 +1,5 @@
 -- What is known of an entry's failed attempts: {"failed":2,"history":[{"at":<unix ms>,"consumer":"…","reason":"…"},…]}, the
--- history being that of the last ten.
+-- history being that of the last ten. In ordered mode also "first_delivered", in Unix ms.
 local MOST_HISTORY = 10
 
 -- The failures on record at `attempts`, a hash, and one more, which is not written yet.

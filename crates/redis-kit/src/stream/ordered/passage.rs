@@ -14,6 +14,7 @@ use crate::{
         Handler, StreamId, WorkerStatus,
         attempt::{Attempts, Outcome, RawEntry},
         delayed::append_all_due,
+        failures::Failures,
         worker::report_failure,
     },
 };
@@ -43,7 +44,7 @@ pub(super) struct Passage<'a, H> {
     /// When to tell next how far the group has come.
     pub(super) tip_at: Instant,
     /// Failures on record, unless they may have changed since they were read.
-    pub(super) failures: Option<HashMap<String, u32>>,
+    pub(super) failures: Option<HashMap<String, Failures>>,
 }
 
 /// An entry, what became of it, and the span in which it did.
@@ -106,7 +107,10 @@ impl<H: Handler> Passage<'_, H> {
         let mut entries = self.stop.run_until_cancelled(read).await.unwrap_or_else(|| Ok(Vec::new()))?;
         if !failures.is_empty() {
             for entry in &mut entries {
-                entry.failed = failures.remove(&entry.id.to_string()).unwrap_or(0);
+                if let Some(known) = failures.remove(&entry.id.to_string()) {
+                    entry.failed = known.failed;
+                    entry.first_delivered = known.first_delivered.unwrap_or(entry.first_delivered);
+                }
             }
         }
         Ok(entries)
@@ -260,7 +264,7 @@ impl<H: Handler> Passage<'_, H> {
         let (span, attempt) = (Span::current(), entry.failed + 1);
         match self.attempts.failed(attempt, wrong, None) {
             outcome @ Outcome::Reject { .. } if matches!(refused, Outcome::Commit(_)) => {
-                let entry = RawEntry { id: entry.id, fields: Vec::new(), failed: entry.failed };
+                let entry = RawEntry { fields: Vec::new(), ..*entry };
                 Box::pin(self.commit(vec![(entry, outcome, span)])).await
             }
             // What cannot even be rejected waits for somebody to mend the cause.

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
+use jiff::Timestamp;
 use redis::Cmd;
 
 use crate::{
@@ -10,7 +11,8 @@ use crate::{
     stream::{
         StreamId,
         attempt::{Outcome, RawEntry},
-        competing::{failed_attempts, millis},
+        competing::millis,
+        failures::Failures,
         keys::GroupKeys,
         message::RawFields,
         writes::{add_keys, add_writes},
@@ -144,15 +146,16 @@ impl Contender {
     ) -> Result<bool, Error> {
         let mut call = FAIL.call([&*self.stream, &self.keys.lease, &self.keys.attempts]);
         self.fenced(&mut call, fence).arg(entry.id).arg(reason).arg(entry.failed);
+        call.arg(entry.first_delivered.as_millisecond());
         let reply: Option<u8> = FAIL.run(redis, &call).await?;
         Ok(reply.is_some())
     }
 
-    /// How many attempts at which entries have failed: at most one, in this mode.
-    pub(super) async fn failures(&self, redis: &mut Connection) -> Result<HashMap<String, u32>, Error> {
+    /// Which entries have failed, and how often: at most one, in this mode.
+    pub(super) async fn failures(&self, redis: &mut Connection) -> Result<HashMap<String, Failures>, Error> {
         let failures: HashMap<String, String> =
             redis::cmd("HGETALL").arg(&self.keys.attempts).query_async(redis).await?;
-        Ok(failures.into_iter().map(|(id, known)| (id, failed_attempts(&known))).collect())
+        Ok(failures.into_iter().map(|(id, known)| (id, Failures::parse(&known))).collect())
     }
 
     /// Reads up to `limit` entries behind `cursor`; waits up to `block` for the first.
@@ -169,9 +172,11 @@ impl Contender {
         read.arg("STREAMS").arg(&self.stream).arg(cursor);
         let reply: Reply = read.query_async(reader).await?;
         let entries = reply.into_iter().flatten().flat_map(|(_, entries)| entries);
+        let now = Timestamp::now();
         // Redis made the ids, so they are ones.
-        let entry =
-            |(id, fields): (String, RawFields)| Some(RawEntry { id: id.parse().ok()?, fields, failed: 0 });
+        let entry = |(id, fields): (String, RawFields)| {
+            Some(RawEntry { id: id.parse().ok()?, fields, failed: 0, first_delivered: now })
+        };
         Ok(entries.filter_map(entry).collect())
     }
 

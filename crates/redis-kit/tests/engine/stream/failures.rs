@@ -2,6 +2,7 @@
 
 use std::{future::Ready, time::Duration};
 
+use jiff::Timestamp;
 use redis_kit::{
     Backoff,
     stream::{Commit, Delivery, Failure, WorkerOptions, encode},
@@ -163,6 +164,29 @@ async fn attempts_are_counted_on_after_the_death_of_the_worker_that_failed() {
     assert_eq!(attempts, (1..).take(attempts.len()).collect::<Vec<_>>());
     assert!(attempts.len() >= 2);
     second.stop().await;
+}
+
+#[tokio::test]
+async fn every_attempt_is_told_when_the_entry_was_first_delivered() {
+    let bench = Bench::start().await;
+    bench.want(&["a"]).await;
+    let seen = Notes::new();
+    let noted = seen.clone();
+    let worker = bench
+        .work("w", options(), move |job| {
+            noted.push((job.first_delivered, Timestamp::now()));
+            async move { if job.attempt == 1 { Err(again_after(Duration::from_secs(1))) } else { done(&job) } }
+        })
+        .await;
+    bench.finished(vec!["a"]).await;
+    let begun = seen.all()[0].1;
+    for (first_delivered, at) in seen.all() {
+        let off = first_delivered.duration_since(begun).unsigned_abs();
+        // By two clocks, and with room for a machine that is busy with other things.
+        assert!(off < Duration::from_millis(500), "told at {at} of {first_delivered}, which was {begun}");
+    }
+    assert_eq!(seen.all().len(), 2);
+    worker.stop().await;
 }
 
 #[tokio::test]

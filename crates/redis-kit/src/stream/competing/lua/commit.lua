@@ -12,7 +12,7 @@ while position <= #ARGV do
   local id, deliveries, failed = ARGV[position], ARGV[position + 1], ARGV[position + 2]
   local result, writes, wrong = 0, nil, nil
   writes, wrong, position, key = read_writes(position + 3, key)
-  if is_held(id, deliveries) then
+  if held(id, deliveries) then
     result = unsettled or wrong or 1
     if result == 1 then
       apply(writes)

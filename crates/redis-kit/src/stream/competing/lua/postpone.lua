@@ -7,10 +7,11 @@
 -- ARGV[6] reason   ARGV[7] who owns what waits
 -- Reply: 1 postponed, 0 refused, because the delivery is not this consumer's any more; -1 if the entry was deleted from the
 --   stream, so that nobody can do it any more.
-if not is_held(ARGV[3], ARGV[4]) then return 0 end
+local delivery = held(ARGV[3], ARGV[4])
+if not delivery then return 0 end
 local wrong = problem('XCLAIM', KEYS[1], 'stream') or problem('HSET', KEYS[2], 'hash') or problem('ZADD', KEYS[3], 'zset')
 if wrong then return redis.error_reply(wrong) end
-if #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[7], 0, ARGV[3], 'JUSTID') == 0 then
+if #redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[7], 0, ARGV[3], 'IDLE', delivery[3], 'JUSTID') == 0 then
   settle(ARGV[3], true)
   return -1
 end

@@ -15,7 +15,7 @@ local function release(group, consumer, waiting, limit)
   for _, entry in ipairs(pending) do
     -- First, so that nothing belongs to `waiting` and is not to be found there, should one of the two be refused.
     redis.call('ZADD', KEYS[3], 'NX', due, entry[1])
-    if #redis.call('XCLAIM', KEYS[1], group, waiting, 0, entry[1], 'JUSTID') == 0 then
+    if #redis.call('XCLAIM', KEYS[1], group, waiting, 0, entry[1], 'IDLE', entry[3], 'JUSTID') == 0 then
       redis.call('ZREM', KEYS[3], entry[1])
       redis.call('HDEL', KEYS[2], entry[1])
       lost[#lost + 1] = entry[1]

@@ -13,7 +13,7 @@ for _, pending in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', #ARG
   if not in_hand[id] and #found < limit then
     local entry = redis.call('XRANGE', KEYS[1], id, id)[1]
     if entry then
-      found[#found + 1] = { id, entry[2], redis.call('HGET', KEYS[2], id) or '', pending[4] }
+      found[#found + 1] = { id, entry[2], redis.call('HGET', KEYS[2], id) or '', pending[4], pending[3] }
     else
       redis.call('XACK', KEYS[1], ARGV[1], id)
       redis.call('HDEL', KEYS[2], id)

@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::scripts::{Member, WAITING, failed_attempts},
+    super::scripts::{Member, WAITING},
     Checked,
     books::{Books, Lease, Place},
     broken,
 };
 use crate::{
     Connection,
-    stream::{Message, StreamId},
+    stream::{Message, StreamId, failures::Failures},
 };
 
 /// Everything that is kept of a group, in a form in which Redis and the books can be compared.
@@ -92,7 +92,7 @@ impl State {
             pending: pending.into_iter().map(|(id, on, _, count)| (parsed(&id), (on, count))).collect(),
             // Retries are planned an hour ahead, and never come due by themselves.
             retry: retry.iter().map(|(id, at)| (parsed(id), *at < (now + 60.0) * 1000.0)).collect(),
-            failed: failed.iter().map(|(id, known)| (parsed(id), failed_attempts(known))).collect(),
+            failed: failed.iter().map(|(id, known)| (parsed(id), Failures::parse(known).failed)).collect(),
             leases,
             dead: dead.iter().map(|(_, letter)| parsed(&letter["origin"])).collect(),
             effects: BTreeMap::new(),

@@ -30,11 +30,16 @@ const WAITING: &str = "waiting";
 const RELEASE_KEYS: [&str; 4] = [STREAM, ATTEMPTS, RETRY, LEASE];
 const AN_HOUR: &str = "3600000";
 
-/// An entry as scripts give it: id, fields, failures on record, deliveries.
-type Found = (String, Vec<String>, String, u64);
+/// An entry as scripts give it: id, fields, failures on record, deliveries, milliseconds since the first of them.
+type Found = (String, Vec<String>, String, u64, u64);
 
 fn ids(found: &[Found]) -> Vec<&str> {
     found.iter().map(|(id, ..)| id.as_str()).collect()
+}
+
+/// The same without its age.
+fn ageless((id, fields, failures, deliveries, _): &Found) -> (&str, &[String], &str, u64) {
+    (id, fields, failures, *deliveries)
 }
 
 /// A consumer that does what a test tells it, also what a worker never would.

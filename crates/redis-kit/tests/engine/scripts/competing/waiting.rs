@@ -1,6 +1,6 @@
 //! Entries that wait for whoever asks first, and entries whose reply was lost.
 
-use super::{ATTEMPTS, Consumer, LEASE, RETRY, ids};
+use super::{AN_HOUR, ATTEMPTS, Consumer, LEASE, RETRY, ageless, ids};
 use crate::harness::{Bench, GROUP, STREAM};
 
 /// So many entries that a consumer left behind, and another.
@@ -21,13 +21,40 @@ async fn claim_takes_what_is_due_first_up_to_its_limit_and_nothing_that_is_not_d
     bench.run::<u8>(&["HSET", ATTEMPTS, "4-0", r#"{"failed":7}"#]).await;
     bench.full().await;
     let (claimed, lost, pending) = consumer.claim(2).await.unwrap().unwrap();
-    assert_eq!(claimed[0], ("4-0".into(), vec!["n".into(), "4".into()], r#"{"failed":7}"#.into(), 2));
-    assert_eq!(claimed[1], ("3-0".into(), vec!["n".into(), "3".into()], String::new(), 2));
+    assert_eq!(ageless(&claimed[0]), ("4-0", ["n".to_owned(), "4".into()].as_slice(), r#"{"failed":7}"#, 2));
+    assert_eq!(ageless(&claimed[1]), ("3-0", ["n".to_owned(), "3".into()].as_slice(), "", 2));
     assert_eq!((claimed.len(), lost.len(), pending), (2, 0, 2));
     let (claimed, _, pending) = consumer.claim(2).await.unwrap().unwrap();
     assert_eq!((ids(&claimed), pending), (vec!["2-0"], 3));
     assert_eq!(consumer.claim(2).await.unwrap().unwrap(), (vec![], vec![], 3));
     assert_eq!(bench.owners().await, ["1-0 waiting 1", "2-0 c 2", "3-0 c 2", "4-0 c 2"]);
+}
+
+#[tokio::test]
+async fn an_entry_is_as_old_as_its_first_delivery_through_whatever_hands_it_goes() {
+    const AGE: u64 = 1_000_000;
+    let bench = Bench::holding(1).await;
+    let [first, second] = ["first", "second"].map(|name| Consumer::new(&bench, name));
+    first.join().await.unwrap();
+    second.join().await.unwrap();
+    first.read().await;
+    let age = ["XCLAIM", STREAM, GROUP, "first", "0", "1-0", "IDLE", &AGE.to_string(), "JUSTID"];
+    bench.run::<redis::Value>(&age).await;
+    let is_as_old = |found: &[super::Found]| matches!(found, [(.., age)] if (AGE..2 * AGE).contains(age));
+
+    // Its reply was lost.
+    assert!(is_as_old(&first.strays(1, &[]).await.unwrap().0));
+    first.postpone("1-0", 1, "1", "not yet").await.unwrap();
+    bench.run::<u8>(&["ZADD", RETRY, "1", "1-0"]).await;
+    assert!(is_as_old(&second.claim(1).await.unwrap().unwrap().0));
+    // The consumer leaves, and the next one dies.
+    second.leave(9).await.unwrap();
+    assert!(is_as_old(&first.claim(1).await.unwrap().unwrap().0));
+    first.expire().await;
+    let third = Consumer::new(&bench, "third");
+    third.join().await.unwrap();
+    third.reap(9, AN_HOUR).await.unwrap();
+    assert!(is_as_old(&third.claim(1).await.unwrap().unwrap().0));
 }
 
 #[tokio::test]
@@ -96,7 +123,7 @@ async fn strays_are_what_is_pending_here_and_not_in_hand() {
     let (found, lost) = consumer.strays(9, &["2-0"]).await.unwrap();
     assert_eq!((ids(&found), lost.len()), (vec!["1-0", "4-0"], 0));
     // Nobody has seen them, so that was their delivery.
-    assert_eq!(found[0], ("1-0".into(), vec!["n".into(), "1".into()], String::new(), 1));
+    assert_eq!(ageless(&found[0]), ("1-0", ["n".to_owned(), "1".into()].as_slice(), "", 1));
     assert_eq!(bench.owners().await, ["1-0 c 1", "2-0 c 1", "3-0 other 2", "4-0 c 1"]);
     let (found, _) = consumer.strays(1, &["2-0"]).await.unwrap();
     assert_eq!(ids(&found), ["1-0"]);

@@ -155,6 +155,38 @@ async fn an_attempt_that_fails_is_repeated_after_its_pause_until_it_succeeds() {
 }
 
 #[tokio::test]
+async fn whoever_holds_the_partition_is_told_when_the_entry_was_first_delivered() {
+    let bench = Bench::start().await;
+    let ids = bench.want(&["a"]).await;
+    let seen = Notes::new();
+    let failing = |seen: &Notes<(u32, i64)>| {
+        let noted = seen.clone();
+        move |job: Delivery<Job>| {
+            noted.push((job.attempt, job.first_delivered.as_millisecond()));
+            async move { Err(again_after(if job.attempt == 1 { Duration::from_millis(100) } else { NEVER })) }
+        }
+    };
+    let first = bench.work("first", options(), failing(&seen)).await;
+    seen.until(2).await;
+    eventually("the failure to be on record", LIMIT, || async {
+        let known: Option<String> = bench.run(&["HGET", ATTEMPTS, &ids[0]]).await;
+        if known.as_ref().is_some_and(|known| known.contains("\"failed\":2")) {
+            Ok(())
+        } else {
+            Err(format!("{known:?}"))
+        }
+    })
+    .await;
+    first.stop().await;
+    let second =
+        bench.work("second", WorkerOptions { max_attempts: None, ..options() }, failing(&seen)).await;
+    let seen = seen.until(3).await;
+    let first_delivered = seen[0].1;
+    assert_eq!(seen, [1, 2, 3].map(|attempt| (attempt, first_delivered)));
+    second.stop().await;
+}
+
+#[tokio::test]
 async fn an_entry_that_has_failed_too_often_is_a_dead_letter_and_is_passed() {
     let bench = Bench::start().await;
     let ids = bench.want(&["fails", "a"]).await;
@@ -254,7 +286,11 @@ async fn nothing_overtakes_a_commit_that_cannot_be_applied() {
     eventually("the commit to have failed several times", LIMIT, || async {
         let known: Option<String> = bench.run(&["HGET", ATTEMPTS, &ids[1]]).await;
         let known = known.unwrap_or_default();
-        if known.contains("\"failed\":4") && known.contains("WRONGTYPE") { Ok(()) } else { Err(known) }
+        if known.contains("\"failed\":4") && known.contains("WRONGTYPE") {
+            Ok(())
+        } else {
+            Err(format!("{known:?}"))
+        }
     })
     .await;
     assert_eq!(bench.done().await, ["before"]);
