@@ -55,27 +55,31 @@ impl FromStr for TraceContext {
     type Err = InvalidTraceparent;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<&str> = text.split('-').collect();
-        let &["00", trace_id, span_id, flags] = parts.as_slice() else {
-            return Err(InvalidTraceparent);
-        };
-        let context = Self {
-            trace_id: hex(trace_id, 32)?,
-            span_id: u64::try_from(hex(span_id, 16)?).map_err(|_| InvalidTraceparent)?,
-            flags: u8::try_from(hex(flags, 2)?).map_err(|_| InvalidTraceparent)?,
-        };
-        if context.trace_id == 0 || context.span_id == 0 { Err(InvalidTraceparent) } else { Ok(context) }
+        parse(text).filter(|context| context.trace_id != 0 && context.span_id != 0).ok_or(InvalidTraceparent)
     }
 }
 
+fn parse(text: &str) -> Option<TraceContext> {
+    let (trace_id, rest) = text.strip_prefix("00-")?.split_once('-')?;
+    let (span_id, flags) = rest.split_once('-')?;
+    Some(TraceContext {
+        trace_id: hex(trace_id, 32)?,
+        span_id: hex(span_id, 16)?.try_into().ok()?,
+        flags: hex(flags, 2)?.try_into().ok()?,
+    })
+}
+
 /// Lower-case digits only, as the specification says.
-fn hex(digits: &str, length: usize) -> Result<u128, InvalidTraceparent> {
-    let valid = digits.len() == length && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if valid {
-        u128::from_str_radix(digits, 16).map_err(|_| InvalidTraceparent)
-    } else {
-        Err(InvalidTraceparent)
-    }
+fn hex(digits: &str, length: usize) -> Option<u128> {
+    let value = digits.bytes().try_fold(0, |value: u128, digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(value << 4 | u128::from(digit))
+    });
+    value.filter(|_| digits.len() == length)
 }
 
 #[cfg(test)]
