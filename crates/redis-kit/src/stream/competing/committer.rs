@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use futures_util::future::{join_all, join3};
+use futures_util::{
+    StreamExt,
+    future::{join_all, join3},
+    stream,
+};
 use tokio::{sync::mpsc, time::Instant};
 use tracing::{Span, debug, error, warn};
 
@@ -22,6 +26,9 @@ use crate::{
 const ACKNOWLEDGEMENTS: usize = 1000;
 /// How many commits share one: enough to make the call's own cost small, few enough not to hold Redis up.
 const COMMITS: usize = 256;
+
+/// How many calls are under way at a time: while Redis works on one, the next is written.
+const IN_FLIGHT: usize = 2;
 
 /// A handled entry.
 pub(super) struct Handled {
@@ -49,11 +56,12 @@ enum After {
 
 impl<H: Handler> Committer<H> {
     /// Commits what arrives until no more can.
-    pub(super) async fn run(self, mut handled: mpsc::UnboundedReceiver<Handled>) {
-        let mut ready = Vec::new();
-        while handled.recv_many(&mut ready, ACKNOWLEDGEMENTS).await > 0 {
-            self.settle(std::mem::take(&mut ready)).await;
-        }
+    pub(super) async fn run(self, handled: mpsc::UnboundedReceiver<Handled>) {
+        let ready = stream::unfold(handled, async |mut handled| {
+            let mut ready = Vec::new();
+            (handled.recv_many(&mut ready, ACKNOWLEDGEMENTS).await > 0).then_some((ready, handled))
+        });
+        ready.for_each_concurrent(IN_FLIGHT, |ready| self.settle(ready)).await;
     }
 
     async fn settle(&self, ready: Vec<Handled>) {
@@ -100,8 +108,9 @@ impl<H: Handler> Committer<H> {
         let metrics = &self.attempts.metrics;
         metrics.committed.increment(acknowledged as u64);
         metrics.fenced.increment((plain.len() - acknowledged) as u64);
+        let now = Instant::now();
         for handled in &plain {
-            metrics.commit_seconds.record(handled.at.elapsed());
+            metrics.commit_seconds.record(now - handled.at);
         }
         self.in_hand.put_down(plain.iter().map(|handled| handled.receipt.id));
     }
