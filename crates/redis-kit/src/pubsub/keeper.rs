@@ -118,7 +118,5 @@ impl Saver {
 async fn keep(mut redis: Connection, stream: &str, name: &str, id: StreamId) -> Result<StreamId, Error> {
     let mut call = KEEP_POSITION.call([stream]);
     call.arg(name).arg(id);
-    let kept: String = KEEP_POSITION.run(&mut redis, &call).await?;
-    // Redis made the id, so it is one.
-    Ok(kept.parse().unwrap_or(id))
+    Ok(KEEP_POSITION.run(&mut redis, &call).await?)
 }

@@ -4,6 +4,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use redis::Cmd;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, info_span};
 
@@ -12,7 +13,7 @@ use super::{
     message::{RawFields, decode, replayed_for},
     metrics::DeliveryMetrics,
 };
-use crate::trace::TraceContext;
+use crate::{Connection, Error, trace::TraceContext};
 
 /// What is to become of an entry.
 #[derive(Debug)]
@@ -40,6 +41,19 @@ pub(super) struct RawEntry {
     /// How many attempts at it have failed.
     pub(super) failed: u32,
     pub(super) first_delivered: Timestamp,
+}
+
+/// What `XREAD` and `XREADGROUP` answer: each stream's name and entries.
+type ReadReply = Option<Vec<(redis::Value, Vec<(StreamId, RawFields)>)>>;
+
+impl RawEntry {
+    /// Reads entries that nobody has had yet.
+    pub(super) async fn read(read: &Cmd, reader: &mut Connection) -> Result<Vec<Self>, Error> {
+        let reply: ReadReply = read.query_async(reader).await?;
+        let first_delivered = Timestamp::now();
+        let fresh = |(id, fields)| Self { id, fields, failed: 0, first_delivered };
+        Ok(reply.into_iter().flatten().flat_map(|(_, entries)| entries).map(fresh).collect())
+    }
 }
 
 impl<H: Handler> Attempts<H> {

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-use redis::{RedisWrite, ToRedisArgs, ToSingleRedisArg};
+use redis::{FromRedisValue, ParsingError, RedisWrite, ToRedisArgs, ToSingleRedisArg, Value};
 use serde::{Deserialize, Serialize};
 
 /// The id of a stream entry, `<milliseconds>-<sequence>`. Ordered as Redis orders entries, which text is not.
@@ -46,6 +46,17 @@ impl ToRedisArgs for StreamId {
 }
 
 impl ToSingleRedisArg for StreamId {}
+
+impl FromRedisValue for StreamId {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let text = match &value {
+            Value::BulkString(bytes) => str::from_utf8(bytes).unwrap_or_default(),
+            Value::SimpleString(text) => text,
+            _ => "",
+        };
+        text.parse().map_err(|error: InvalidStreamId| ParsingError::from(error.to_string()))
+    }
+}
 
 impl From<StreamId> for String {
     fn from(id: StreamId) -> Self {

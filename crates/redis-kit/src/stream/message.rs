@@ -1,4 +1,5 @@
 use jiff::Timestamp;
+use redis::{FromRedisValue, ParsingError, Value};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -64,8 +65,31 @@ pub enum Undecodable {
     },
 }
 
-/// Field names and values as they came, unchecked: anybody may append anything to a stream.
-pub(super) type RawFields = Vec<Vec<u8>>;
+/// Field names and values as they came, unchecked: anybody may append anything to a stream. Left as the client library reads
+/// them, because copying them costs as much as decoding them.
+#[derive(Debug, Default)]
+pub(super) struct RawFields(Vec<Value>);
+
+impl FromRedisValue for RawFields {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        match value {
+            Value::Array(fields) => Ok(Self(fields)),
+            _ => Err(ParsingError::from("expected a list of field names and values")),
+        }
+    }
+}
+
+impl RawFields {
+    /// The value of the first field of that name.
+    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.chunks_exact(2).find_map(|pair| match pair {
+            [Value::BulkString(field), Value::BulkString(value)] if field == name.as_bytes() => {
+                Some(value.as_slice())
+            }
+            _ => None,
+        })
+    }
+}
 
 pub(super) fn decode<M: Message>(fields: &RawFields) -> Result<Decoded<M>, Undecodable> {
     let message_type = text(fields, "type")?;
@@ -90,15 +114,14 @@ pub(super) fn decode<M: Message>(fields: &RawFields) -> Result<Decoded<M>, Undec
 /// The group that a replayed dead letter is meant for, and where it stood at first. Every other group passes it over.
 pub(super) fn replayed_for(fields: &RawFields) -> Option<(&str, StreamId)> {
     // Most entries have the five fields of a message and need no search.
-    if fields.len() <= 10 {
+    if fields.0.len() <= 10 {
         return None;
     }
     Some((text(fields, "replay_for").ok()?, parsed(fields, "origin").ok()?))
 }
 
 fn text<'a>(fields: &'a RawFields, field: &'static str) -> Result<&'a str, Undecodable> {
-    let pair = fields.chunks_exact(2).find(|pair| pair[0] == field.as_bytes());
-    pair.and_then(|pair| str::from_utf8(&pair[1]).ok()).ok_or(Undecodable::Field { field })
+    fields.get(field).and_then(|value| str::from_utf8(value).ok()).ok_or(Undecodable::Field { field })
 }
 
 fn parsed<T: std::str::FromStr>(fields: &RawFields, field: &'static str) -> Result<T, Undecodable> {
@@ -127,10 +150,8 @@ mod tests {
     }
 
     fn raw(fields: &[(&str, &str)]) -> RawFields {
-        fields
-            .iter()
-            .flat_map(|(name, value)| [name.as_bytes().to_vec(), value.as_bytes().to_vec()])
-            .collect()
+        let bulk = |text: &str| Value::BulkString(text.into());
+        RawFields(fields.iter().flat_map(|(name, value)| [bulk(name), bulk(value)]).collect())
     }
 
     fn written() -> Vec<(&'static str, String)> {
@@ -181,7 +202,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_undecodable_and_not_a_panic() {
-        let fields = vec![b"type".to_vec(), vec![0xff, 0xfe]];
+        let fields = RawFields([b"type".to_vec(), vec![0xff, 0xfe]].map(Value::BulkString).into());
         assert!(matches!(decode::<Greeting>(&fields), Err(Undecodable::Field { field: "type" })));
     }
 }

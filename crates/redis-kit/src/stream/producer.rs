@@ -44,9 +44,7 @@ impl Producer {
             for message in messages.by_ref().take(PIPELINE) {
                 appends.cmd("XADD").arg(&self.stream).arg("*").arg(encode(message, trace)?.as_slice());
             }
-            let appended: Vec<String> = appends.query_async(&mut self.redis.clone()).await?;
-            // Redis made the ids, so they are ones.
-            ids.extend(appended.iter().filter_map(|id| id.parse::<StreamId>().ok()));
+            ids.extend(appends.query_async::<Vec<StreamId>>(&mut self.redis.clone()).await?);
         }
         Ok(ids)
     }

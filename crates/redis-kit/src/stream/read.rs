@@ -75,7 +75,7 @@ impl<M: Message> Slot<M> {
     }
 
     fn new(id: StreamId, fields: &RawFields) -> Self {
-        if fields.iter().step_by(2).any(|name| name == b"replay_for") {
+        if fields.get("replay_for").is_some() {
             return Self::Replay { id };
         }
         match decode(fields) {
@@ -143,9 +143,8 @@ async fn last_known(redis: &mut Connection, stream: &str, position: StreamId) ->
 async fn last_entry_to(redis: &mut Connection, stream: &str, end: &str) -> Result<Option<StreamId>, Error> {
     let mut range = redis::cmd("XREVRANGE");
     range.arg(stream).arg(end).arg("-").arg("COUNT").arg(1);
-    let entries: Vec<(String, redis::Value)> = range.query_async(redis).await?;
-    // Redis made the id, so it is one.
-    Ok(entries.first().and_then(|(id, _)| id.parse().ok()))
+    let entries: Vec<(StreamId, redis::Value)> = range.query_async(redis).await?;
+    Ok(entries.first().map(|(id, _)| *id))
 }
 
 async fn entries_from(
@@ -156,8 +155,7 @@ async fn entries_from(
 ) -> Result<Vec<(StreamId, RawFields)>, Error> {
     let mut range = redis::cmd("XRANGE");
     range.arg(stream).arg(start.to_string()).arg("+").arg("COUNT").arg(count);
-    let entries: Vec<(String, RawFields)> = range.query_async(redis).await?;
-    Ok(entries.into_iter().filter_map(|(id, fields)| Some((id.parse().ok()?, fields))).collect())
+    Ok(range.query_async(redis).await?)
 }
 
 /// The greatest id that is less.

@@ -98,7 +98,14 @@ pub(super) enum Fenced {
 }
 
 /// An entry as scripts give it: id, fields, failures on record, deliveries, milliseconds since the first of them.
-type ScriptEntry = (String, RawFields, String, u64, u64);
+type ScriptEntry = (StreamId, RawFields, String, u64, u64);
+
+impl Taken {
+    fn new(entry: RawEntry, deliveries: u64) -> Self {
+        let receipt = Receipt { id: entry.id, deliveries, failed: entry.failed };
+        Self { entry, receipt }
+    }
+}
 
 impl Member {
     /// Creates the group at the start of the stream if it is missing, and takes a lease. True if it was missing.
@@ -124,17 +131,14 @@ impl Member {
         limit: usize,
         block: Option<Duration>,
     ) -> Result<Vec<Taken>, Error> {
-        type Reply = Option<Vec<(redis::Value, Vec<(String, RawFields)>)>>;
         let mut read = redis::cmd("XREADGROUP");
         read.arg("GROUP").arg(&*self.group).arg(&self.consumer).arg("COUNT").arg(limit);
         if let Some(block) = block {
             read.arg("BLOCK").arg(millis(block));
         }
         read.arg("STREAMS").arg(&*self.stream).arg(">");
-        let reply: Reply = read.query_async(reader).await?;
-        let entries = reply.into_iter().flatten().flat_map(|(_, entries)| entries);
-        let now = Timestamp::now();
-        Ok(entries.filter_map(|(id, fields)| taken(&id, fields, 0, 1, now)).collect())
+        let entries = RawEntry::read(&read, reader).await?;
+        Ok(entries.into_iter().map(|entry| Taken::new(entry, 1)).collect())
     }
 
     /// Takes up to `limit` entries that wait for whoever asks first. `None` if the lease was revoked.
@@ -278,24 +282,10 @@ fn all_taken(entries: Vec<ScriptEntry>) -> Vec<Taken> {
     let now = Timestamp::now();
     let taken = |(id, fields, failures, deliveries, age): ScriptEntry| {
         let first_delivered = now.checked_sub(Duration::from_millis(age)).unwrap_or(now);
-        taken(&id, fields, Failures::parse(&failures).failed, deliveries, first_delivered)
+        let failed = Failures::parse(&failures).failed;
+        Taken::new(RawEntry { id, fields, failed, first_delivered }, deliveries)
     };
-    entries.into_iter().filter_map(taken).collect()
-}
-
-fn taken(
-    id: &str,
-    fields: RawFields,
-    failed: u32,
-    deliveries: u64,
-    first_delivered: Timestamp,
-) -> Option<Taken> {
-    // Redis made the id, so it is one.
-    let id = id.parse().ok()?;
-    Some(Taken {
-        entry: RawEntry { id, fields, failed, first_delivered },
-        receipt: Receipt { id, deliveries, failed },
-    })
+    entries.into_iter().map(taken).collect()
 }
 
 /// Redis counts in whole milliseconds; `BLOCK 0` would mean for ever.

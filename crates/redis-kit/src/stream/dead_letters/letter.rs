@@ -1,10 +1,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    stream::{StreamId, message::RawFields},
-    trace::TraceContext,
-};
+use crate::{stream::StreamId, trace::TraceContext};
+
+/// A field's name and value, as they were: anybody may append anything to a stream.
+pub type Field = (Vec<u8>, Vec<u8>);
 
 /// An entry that a group gave up, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// The last of the attempts that failed, oldest first.
     pub history: Vec<FailedAttempt>,
-    /// The entry's names and values, in their order and as they were: anybody may append anything to a stream.
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The entry's fields, in their order.
+    pub fields: Vec<Field>,
 }
 
 /// One attempt that failed.
@@ -55,8 +55,7 @@ impl DeadLetter {
 
     /// Takes a letter as it was read. What is no letter is shown all the same, with all its fields, because whoever looks for
     /// it wants to see what is there.
-    pub(super) fn parse(id: StreamId, raw: RawFields) -> Self {
-        let mut fields = pairs(raw);
+    pub(super) fn parse(id: StreamId, mut fields: Vec<Field>) -> Self {
         let Some((origin, reason, attempts)) = head(&fields) else {
             let reason = "this is no dead letter: it does not begin as one does".into();
             return Self { id, origin: None, reason, attempts: 0, history: Vec::new(), fields };
@@ -68,13 +67,8 @@ impl DeadLetter {
     }
 }
 
-fn pairs(raw: RawFields) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let mut values = raw.into_iter();
-    std::iter::from_fn(|| values.next().zip(values.next())).collect()
-}
-
 /// What every letter begins with: origin, reason, attempts.
-fn head(fields: &[(Vec<u8>, Vec<u8>)]) -> Option<(StreamId, String, u32)> {
+fn head(fields: &[Field]) -> Option<(StreamId, String, u32)> {
     let [(origin, origin_id), (reason, why), (attempts, count), ..] = fields else { return None };
     let names = [origin, reason, attempts].map(Vec::as_slice);
     if names != [b"origin".as_slice(), b"reason", b"attempts"] {
@@ -84,7 +78,7 @@ fn head(fields: &[(Vec<u8>, Vec<u8>)]) -> Option<(StreamId, String, u32)> {
 }
 
 /// A history that cannot be read is none: the letter is worth more than the list of its attempts.
-fn take_history(fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Vec<FailedAttempt> {
+fn take_history(fields: &mut Vec<Field>) -> Vec<FailedAttempt> {
     match fields.first() {
         Some((name, json)) if name == b"history" => {
             let history = serde_json::from_slice(json).unwrap_or_default();
@@ -96,7 +90,7 @@ fn take_history(fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Vec<FailedAttempt> {
 }
 
 /// An entry that had been replayed before ends with the marks of that, which are not its own.
-fn take_first_origin(fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Option<StreamId> {
+fn take_first_origin(fields: &mut Vec<Field>) -> Option<StreamId> {
     let [.., (mark, _), (name, origin)] = fields.as_slice() else { return None };
     if mark != b"replay_for" || name != b"origin" {
         return None;
@@ -116,7 +110,8 @@ mod tests {
 
     fn letter(fields: &[&str]) -> DeadLetter {
         let id = StreamId { milliseconds: 9, sequence: 0 };
-        DeadLetter::parse(id, fields.iter().map(|field| field.as_bytes().to_vec()).collect())
+        let pair = |pair: &[&str]| (pair[0].into(), pair[1].into());
+        DeadLetter::parse(id, fields.chunks(2).map(pair).collect())
     }
 
     const HEAD: [&str; 6] = ["origin", "5-1", "reason", "no", "attempts", "3"];

@@ -26,9 +26,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use self::scan::Scan;
 pub use self::{
     filter::Filter,
-    letter::{DeadLetter, FailedAttempt},
+    letter::{DeadLetter, FailedAttempt, Field},
 };
-use super::{GroupKeys, StreamId, message::RawFields};
+use super::{GroupKeys, StreamId};
 use crate::{
     Connection, Error,
     lua::{Lua, lua},
@@ -113,9 +113,8 @@ impl DeadLetters {
     pub async fn replay(&self, letter: StreamId) -> Result<Option<StreamId>, Error> {
         let mut call = REPLAY.call([&*self.stream, &self.dead]);
         call.arg(letter).arg(&self.group);
-        match REPLAY.run::<Option<String>>(&mut self.redis.clone(), &call).await {
-            // Redis made the id, so it is one.
-            Ok(id) => Ok(id.and_then(|id| id.parse().ok())),
+        match REPLAY.run(&mut self.redis.clone(), &call).await {
+            Ok(id) => Ok(id),
             Err(error) if error.code() == Some("UNREPLAYABLE") => {
                 let reason = error.detail().unwrap_or_default().to_owned();
                 Err(Error::Unreplayable { letter, reason })
@@ -182,16 +181,14 @@ impl DeadLetters {
     async fn last(&self) -> Result<Option<StreamId>, Error> {
         let mut last = redis::cmd("XREVRANGE");
         last.arg(&self.dead).arg("+").arg("-").arg("COUNT").arg(1);
-        let last: Vec<(String, RawFields)> = last.query_async(&mut self.redis.clone()).await?;
-        Ok(last.first().and_then(|(id, _)| id.parse().ok()))
+        let last: Vec<(StreamId, redis::Value)> = last.query_async(&mut self.redis.clone()).await?;
+        Ok(last.first().map(|(id, _)| *id))
     }
 
     async fn range(&self, from: &str, to: &str, limit: usize) -> Result<Vec<DeadLetter>, Error> {
         let mut range = redis::cmd("XRANGE");
         range.arg(&self.dead).arg(from).arg(to).arg("COUNT").arg(limit);
-        let entries: Vec<(String, RawFields)> = range.query_async(&mut self.redis.clone()).await?;
-        // Redis made the ids, so they are some.
-        let letter = |(id, fields): (String, _)| Some(DeadLetter::parse(id.parse().ok()?, fields));
-        Ok(entries.into_iter().filter_map(letter).collect())
+        let entries: Vec<(StreamId, Vec<Field>)> = range.query_async(&mut self.redis.clone()).await?;
+        Ok(entries.into_iter().map(|(id, fields)| DeadLetter::parse(id, fields)).collect())
     }
 }

@@ -59,7 +59,7 @@ pub struct GroupReport {
 type Reply = (u64, u64, u64, String, String, u64, Vec<String>, Vec<GroupReply>);
 
 /// Name, last-delivered-id, lag, pending, oldest pending id, consumers, waiting, dead letters.
-type GroupReply = (String, String, Option<u64>, u64, String, u64, u64, u64);
+type GroupReply = (String, StreamId, Option<u64>, u64, String, u64, u64, u64);
 
 /// Looks at a stream and all its groups. One that is not there has nothing.
 ///
@@ -103,7 +103,6 @@ fn group_report(now: u64, group: GroupReply) -> GroupReport {
         consumers,
         waiting,
         dead_letters,
-        // Redis made the id, so it is one.
-        last_delivered: last_delivered.parse().unwrap_or_default(),
+        last_delivered,
     }
 }

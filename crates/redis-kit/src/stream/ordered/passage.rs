@@ -15,6 +15,7 @@ use crate::{
         attempt::{Attempts, Outcome, RawEntry},
         delayed::append_all_due,
         failures::Failures,
+        message::RawFields,
         worker::report_failure,
     },
 };
@@ -264,7 +265,7 @@ impl<H: Handler> Passage<'_, H> {
         let (span, attempt) = (Span::current(), entry.failed + 1);
         match self.attempts.failed(attempt, wrong, None) {
             outcome @ Outcome::Reject { .. } if matches!(refused, Outcome::Commit(_)) => {
-                let entry = RawEntry { fields: Vec::new(), ..*entry };
+                let entry = RawEntry { fields: RawFields::default(), ..*entry };
                 Box::pin(self.commit(vec![(entry, outcome, span)])).await
             }
             // What cannot even be rejected waits for somebody to mend the cause.

@@ -2,7 +2,6 @@
 
 use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
-use jiff::Timestamp;
 use redis::Cmd;
 
 use crate::{
@@ -14,7 +13,6 @@ use crate::{
         competing::millis,
         failures::Failures,
         keys::GroupKeys,
-        message::RawFields,
         writes::{add_keys, add_writes},
     },
 };
@@ -129,11 +127,9 @@ impl Contender {
                 }
             }
         }
-        let reply: Option<(String, String)> = PASS.run(redis, &call).await?;
-        Ok(reply.map(|(cursor, wrong)| Passed {
-            cursor: cursor.parse().unwrap_or_default(),
-            wrong: Some(wrong).filter(|wrong| !wrong.is_empty()),
-        }))
+        let reply: Option<(StreamId, String)> = PASS.run(redis, &call).await?;
+        Ok(reply
+            .map(|(cursor, wrong)| Passed { cursor, wrong: Some(wrong).filter(|wrong| !wrong.is_empty()) }))
     }
 
     /// Records a failed attempt at the next entry. False if the partition is another's.
@@ -166,18 +162,10 @@ impl Contender {
         limit: usize,
         block: Duration,
     ) -> Result<Vec<RawEntry>, Error> {
-        type Reply = Option<Vec<(redis::Value, Vec<(String, RawFields)>)>>;
         let mut read = redis::cmd("XREAD");
         read.arg("COUNT").arg(limit).arg("BLOCK").arg(millis(block));
         read.arg("STREAMS").arg(&self.stream).arg(cursor);
-        let reply: Reply = read.query_async(reader).await?;
-        let entries = reply.into_iter().flatten().flat_map(|(_, entries)| entries);
-        let now = Timestamp::now();
-        // Redis made the ids, so they are ones.
-        let entry = |(id, fields): (String, RawFields)| {
-            Some(RawEntry { id: id.parse().ok()?, fields, failed: 0, first_delivered: now })
-        };
-        Ok(entries.filter_map(entry).collect())
+        RawEntry::read(&read, reader).await
     }
 
     fn fenced<'a>(&self, call: &'a mut Cmd, fence: u64) -> &'a mut Cmd {
