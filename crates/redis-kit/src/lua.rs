@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionLike};
 
 /// A Lua script that is sent once and called by its hash from then on. The one way in which this crate calls Lua.
@@ -41,6 +43,11 @@ impl Lua {
             answer => answer,
         }
     }
+}
+
+/// A time as scripts and commands are told it: Redis counts in whole milliseconds, and for it `BLOCK 0` would mean for ever.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 /// A script made of parts that several share.

@@ -2,7 +2,8 @@
 //! --bench stream`. All contenders run in turn, round after round, on one server, first without persistence, then with every
 //! write synced; the table shows medians and each engine's share of its limit.
 //!
-//! `BENCH_ROUNDS` (5), `BENCH_ENTRIES` (200000) and `BENCH_ONLY` (a part of a contender's name) choose how much.
+//! `BENCH_ROUNDS` (5), `BENCH_ENTRIES` (200000) and `BENCH_ONLY` (a part of a row's name, such as `empty` or
+//! `output, entries/s, limit`) choose how much.
 //!
 //! Every contender reads entries of the same five fields, with JSON of about 120 bytes, and acknowledges each; the clock
 //! stops when none is pending any more.

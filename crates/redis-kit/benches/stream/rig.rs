@@ -70,8 +70,8 @@ impl Rig {
         self.entries as f64 / begun.elapsed().as_secs_f64()
     }
 
-    pub(crate) fn wants(&self, contender: &str) -> bool {
-        contender.contains(&self.only)
+    pub(crate) fn wants(&self, about: &str, contender: &str) -> bool {
+        format!("{about}, {contender}").contains(&self.only)
     }
 
     pub(crate) fn commands(&self) -> Connection {

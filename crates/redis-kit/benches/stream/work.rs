@@ -37,15 +37,17 @@ static COMMIT: &str = concat!(
 );
 
 pub(crate) async fn run(rig: &Rig, table: &mut Table) {
-    if rig.wants("empty") {
-        table.add(EMPTY, "limit", by_hand(rig, Step::Acknowledge).await);
-        table.add(EMPTY, "engine", engine(rig, Mode::Competing, Work::Nothing).await);
-        table.add(EMPTY, "engine, ordered", engine(rig, Mode::Ordered, Work::Nothing).await);
-    }
-    if rig.wants("output") {
-        table.add(OUTPUTS, "limit", by_hand(rig, Step::Commit).await);
-        table.add(OUTPUTS, "engine", engine(rig, Mode::Competing, Work::Append).await);
-        table.add(OUTPUTS, "engine, ordered", engine(rig, Mode::Ordered, Work::Append).await);
+    for (about, step, work) in
+        [(EMPTY, Step::Acknowledge, Work::Nothing), (OUTPUTS, Step::Commit, Work::Append)]
+    {
+        if rig.wants(about, "limit") {
+            table.add(about, "limit", by_hand(rig, step).await);
+        }
+        for (contender, mode) in [("engine", Mode::Competing), ("engine, ordered", Mode::Ordered)] {
+            if rig.wants(about, contender) {
+                table.add(about, contender, engine(rig, mode, work).await);
+            }
+        }
     }
 }
 

@@ -82,11 +82,12 @@ async fn everywhere<Look: Future<Output = Result<(), String>>>(
 async fn work(view: &View, partition: u64) -> Result<(), String> {
     let group = view.group(partition).await.map_err(|error| error.to_string())?;
     let (waiting, failed) = view.waiting(partition).await.map_err(|error| error.to_string())?;
-    let (pending, lag, cursor) = (group.pending, group.lag, group.cursor);
-    match (pending, lag, waiting, failed) {
-        (0, Some(0), 0, 0) => Ok(()),
+    let (pending, cursor) = (group.pending, group.cursor);
+    let unread = view.behind(partition, cursor).await.map_err(|error| error.to_string())?;
+    match (pending, unread, waiting, failed) {
+        (0, 0, 0, 0) => Ok(()),
         _ => Err(format!(
-            "{pending} are pending, {lag:?} unread behind {cursor}, {waiting} waiting, {failed} failed; {}",
+            "{pending} are pending, {unread} unread behind {cursor}, {waiting} waiting, {failed} failed; {}",
             leases(view, partition).await
         )),
     }

@@ -24,8 +24,6 @@ pub(crate) struct View {
 pub(crate) struct Group {
     pub(crate) cursor: StreamId,
     pub(crate) pending: u64,
-    /// How many entries it has yet to read, if Redis knows.
-    pub(crate) lag: Option<u64>,
 }
 
 /// What Redis says of one consumer.
@@ -64,11 +62,15 @@ impl View {
             self.ask(&["XINFO", "GROUPS", &keys::entries(partition)]).await?;
         let group = groups.first().ok_or_else(|| redis::make_extension_error("NOGROUP".into(), None))?;
         let cursor: String = from_redis_value_ref(&group["last-delivered-id"])?;
-        Ok(Group {
-            cursor: cursor.parse().unwrap(),
-            pending: from_redis_value_ref(&group["pending"])?,
-            lag: from_redis_value_ref(&group["lag"])?,
-        })
+        Ok(Group { cursor: cursor.parse().unwrap(), pending: from_redis_value_ref(&group["pending"])? })
+    }
+
+    /// How many entries stand after this one, counted up to a thousand. What Redis says of a lag is too much after a restart from
+    /// a file that had been rewritten.
+    pub(crate) async fn behind(&self, partition: u64, cursor: StreamId) -> RedisResult<usize> {
+        let after = format!("({cursor}");
+        let range = ["XRANGE", &keys::entries(partition), &after, "+", "COUNT", "1000"];
+        Ok(self.ask::<Vec<Value>>(&range).await?.len())
     }
 
     /// The group's consumers, by name.

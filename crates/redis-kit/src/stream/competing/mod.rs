@@ -29,4 +29,3 @@ mod model;
 mod scripts;
 
 pub(super) use lane::CompetingLane;
-pub(super) use scripts::millis;

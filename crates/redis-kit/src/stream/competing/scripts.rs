@@ -10,7 +10,7 @@ use redis::Cmd;
 
 use crate::{
     Connection, Error,
-    lua::{Lua, lua},
+    lua::{Lua, lua, millis},
     stream::{
         Commit, StreamId,
         attempt::RawEntry,
@@ -286,9 +286,4 @@ fn all_taken(entries: Vec<ScriptEntry>) -> Vec<Taken> {
         Taken::new(RawEntry { id, fields, failed, first_delivered }, deliveries)
     };
     entries.into_iter().map(taken).collect()
-}
-
-/// Redis counts in whole milliseconds; `BLOCK 0` would mean for ever.
-pub(crate) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{Message, StreamKeys, encode};
 use crate::{
     Connection, Error,
-    lua::{Lua, lua},
+    lua::{Lua, lua, millis},
     trace::TraceContext,
 };
 
@@ -86,7 +86,7 @@ pub async fn cancel(redis: &mut Connection, stream: &str, id: Uuid) -> Result<bo
 pub async fn append_due(redis: &mut Connection, stream: &str, limit: usize) -> Result<usize, Error> {
     let keys = StreamKeys::new(stream);
     let mut call = APPEND_DUE.call([stream, &keys.delayed, &keys.delayed_fields, &keys.delayed_past]);
-    call.arg(limit.min(MOST)).arg(u64::try_from(REMEMBERED.as_millis()).unwrap_or(u64::MAX));
+    call.arg(limit.min(MOST)).arg(millis(REMEMBERED));
     Ok(APPEND_DUE.run(redis, &call).await?)
 }
 

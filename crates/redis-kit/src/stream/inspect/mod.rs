@@ -38,7 +38,8 @@ pub struct StreamReport {
 pub struct GroupReport {
     /// Its name.
     pub name: String,
-    /// How many entries it has yet to read. `None` if Redis does not know.
+    /// How many entries it has yet to read. `None` if Redis does not know. Exact up to a hundred; beyond, it is what Redis
+    /// says, which Redis 7.0 overstates after a restart until the group has nearly caught up.
     pub lag: Option<u64>,
     /// How many entries it has read and not acknowledged, those that wait for a retry included.
     pub pending: u64,

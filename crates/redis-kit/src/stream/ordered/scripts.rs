@@ -6,11 +6,10 @@ use redis::Cmd;
 
 use crate::{
     Connection, Error,
-    lua::{Lua, lua},
+    lua::{Lua, lua, millis},
     stream::{
         StreamId,
         attempt::{Outcome, RawEntry},
-        competing::millis,
         failures::Failures,
         keys::GroupKeys,
         writes::{add_keys, add_writes},

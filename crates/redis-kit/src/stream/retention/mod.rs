@@ -35,7 +35,7 @@ use self::keeper::Keeper;
 use super::{StreamId, StreamKeys};
 use crate::{
     Connection, Error,
-    lua::{Lua, lua},
+    lua::{Lua, lua, millis},
 };
 
 static TRIM: LazyLock<Lua> = lua!("lua/trim.lua");
@@ -129,9 +129,8 @@ pub async fn trim(
     step: u32,
 ) -> Result<Trimmed, Error> {
     let limit = |limit: Option<u64>| limit.map_or_else(String::new, |limit| limit.to_string());
-    let max_age = policy.max_age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
     let mut call = TRIM.call([stream, &StreamKeys::new(stream).trimmed]);
-    call.arg(limit(max_age)).arg(limit(policy.max_length)).arg(limit(policy.max_bytes));
+    call.arg(limit(policy.max_age.map(millis))).arg(limit(policy.max_length)).arg(limit(policy.max_bytes));
     // For Redis, no limit is 0, and that would remove everything at once.
     call.arg(step.max(1)).arg(&policy.groups);
     let (removed, groups, at): (u64, Vec<String>, String) = TRIM.run(redis, &call).await?;

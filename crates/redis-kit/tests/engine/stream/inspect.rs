@@ -130,15 +130,25 @@ async fn an_entry_from_the_future_is_no_age_old() {
 // A lag reported as 0 when Redis says null (redis#13337).
 #[tokio::test]
 async fn a_lag_that_redis_does_not_know_is_unknown_and_not_zero() {
-    let bench = stream_of(5).await;
+    let bench = stream_of(200).await;
     read(&bench, "a", "2").await;
-    bench.run::<u64>(&["XDEL", STREAM, "4-0"]).await;
+    bench.run::<u64>(&["XDEL", STREAM, "150-0"]).await;
     assert_eq!(lag(&bench).await, None);
-    // Once everything has been read it is known again.
-    read(&bench, "a", "9").await;
+    // Once there is little left it is known again.
+    read(&bench, "a", "98").await;
+    assert_eq!(lag(&bench).await, Some(99));
+    read(&bench, "a", "99").await;
     assert_eq!(lag(&bench).await, Some(0));
     bench.run::<()>(&["XGROUP", "SETID", STREAM, GROUP, "2-0"]).await;
     assert_eq!(lag(&bench).await, None);
+}
+
+// As Redis 7.0 says it after a restart from a file that had been rewritten before the entries were read.
+#[tokio::test]
+async fn a_lag_that_redis_overstates_is_counted() {
+    let bench = stream_of(200).await;
+    bench.run::<()>(&["XGROUP", "SETID", STREAM, GROUP, "197-0", "ENTRIESREAD", "10"]).await;
+    assert_eq!(lag(&bench).await, Some(3));
 }
 
 #[tokio::test]
@@ -186,16 +196,16 @@ async fn a_full_redis_can_be_looked_at() {
 #[tokio::test]
 async fn the_monitor_measures_what_a_look_tells_and_nothing_of_a_group_that_is_gone() {
     let gauges = Gauges::start();
-    let bench = stream_of(5).await;
+    let bench = stream_of(200).await;
     read(&bench, "a", "2").await;
-    bench.run::<u64>(&["XDEL", STREAM, "4-0"]).await;
+    bench.run::<u64>(&["XDEL", STREAM, "150-0"]).await;
     bench.run::<()>(&["SET", "broken:{t}", "text"]).await;
     let streams = ["broken:{t}", STREAM].map(str::to_owned);
     let monitor = Monitor::new(bench.commands(), streams, Duration::from_millis(10));
     let stop = CancellationToken::new();
     let running = tokio::spawn(monitor.run(stop.clone()));
 
-    gauges.until_is(r#"stream_length{stream="jobs:{t}"}"#, 4.0).await;
+    gauges.until_is(r#"stream_length{stream="jobs:{t}"}"#, 199.0).await;
     let of_group = |name: &str| format!(r#"{name}{{stream="jobs:{{t}}",group="workers"}}"#);
     gauges.until(&of_group("stream_lag"), f64::is_nan).await;
     gauges.until_is(&of_group("stream_pending"), 2.0).await;
@@ -203,7 +213,7 @@ async fn the_monitor_measures_what_a_look_tells_and_nothing_of_a_group_that_is_g
     gauges.until(&of_group("stream_oldest_pending_seconds"), |age| age > 1e9).await;
     gauges.until_is(&of_group("stream_retries_waiting"), 0.0).await;
     gauges.until_is(&of_group("stream_dead_letters"), 0.0).await;
-    read(&bench, "a", "9").await;
+    read(&bench, "a", "200").await;
     gauges.until_is(&of_group("stream_lag"), 0.0).await;
     bench.run::<()>(&["XGROUP", "DESTROY", STREAM, GROUP]).await;
     gauges.until(&of_group("stream_pending"), f64::is_nan).await;
