@@ -199,9 +199,9 @@ impl<'a, H: Handler> Consumer<'a, H> {
             if self.lease.lost().is_cancelled() {
                 return self.abandon();
             }
-            // The next entries are on their way while these are handled.
-            let (fetched, ()) =
-                join(self.fetcher.fetch(), self.dispatcher.dispatch(std::mem::take(&mut batch))).await;
+            // The next entries are on their way while these are handled; but the first of these are begun before.
+            let ((), fetched) =
+                join(self.dispatcher.dispatch(std::mem::take(&mut batch)), self.fetcher.fetch()).await;
             match fetched {
                 Fetched::Entries(entries) => {
                     self.seat.status.polled(self.seat.attempts.partition);
