@@ -7,6 +7,17 @@
 //!
 //! Every contender reads entries of the same five fields, with JSON of about 120 bytes, and acknowledges each; the clock
 //! stops when none is pending any more.
+//!
+//! # Where the time goes
+//! With an empty handler the engine's one thread is the busy one; Redis has a quarter of its core to spare. Of that thread's time
+//! about 42 % goes into the client library's reading of replies and 15 % into the memory for what it reads; 8 % copies,
+//! 6 % turns replies into entries, 11 % decodes these (JSON, ids, time, trace), 3 % looks at the clock for the metrics. What
+//! is left for the engine itself (leases, handing entries out, gathering outcomes) is 7 %. It is the number of fields that
+//! costs: the same JSON in an entry of one field is read by hand at almost twice the rate. With an output for each entry,
+//! Redis is the busy one, with the script.
+//!
+//! A second thread for the worker gains nothing on two cores (362,000 entries a second instead of 373,000): it takes from Redis
+//! what it gives to the client. So services have one each (`--threads`).
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on panics")]
 
