@@ -5,9 +5,11 @@
 -- Says what is wrong unless the command may run on the key and will find, or make, a value of that type. What was written
 -- before an error stays written, so whatever can fail is looked at before the first write. A channel has no type.
 local checked, types = {}, {}
+-- How many arguments a command needs behind its key, unless it is two: Redis 8 refuses to be asked about any other number.
+local ARGUMENTS = { XADD = 3, XCLAIM = 4, PUBLISH = 1 }
 local function problem(command, key, type)
   if checked[key] == command then return nil end
-  if not redis.acl_check_cmd(command, key, '', '') then
+  if not redis.acl_check_cmd(command, key, unpack({ '', '', '', '' }, 1, ARGUMENTS[command] or 2)) then
     return 'NOPERM ' .. command .. ' on ' .. key .. ' is not permitted'
   end
   if type then
