@@ -96,7 +96,8 @@ async fn by_hand(rig: &Rig, step: Step) -> f64 {
                         }
                         call.ignore();
                     }
-                    256
+                    // As many as the engine commits by one call.
+                    512
                 }
             };
             let read = round.cmd("XREADGROUP").arg("GROUP").arg(GROUP).arg(CONSUMER).arg("COUNT");

@@ -24,8 +24,8 @@ use crate::{
 
 /// How many acknowledgements share a script call.
 const ACKNOWLEDGEMENTS: usize = 1000;
-/// How many commits share one: with 256, Redis syncs its file twice as often and does an eighth less; a call with one output for
-/// each of 512 takes it 2.5 ms, which nobody else should have to wait for much longer.
+/// How many commits share one. With 256, a Redis that syncs every write syncs twice as often and does an eighth less. With 512
+/// of one output each a call takes 2.5 ms, and everybody else waits as long, so there should not be more.
 const COMMITS: usize = 512;
 
 /// How many calls are under way at a time: while Redis works on one, the next is written.
