@@ -219,10 +219,14 @@ impl System {
     }
 
     /// Waits until an order has a status, and returns it.
+    ///
+    /// # Panics
+    /// If it takes longer than `limit`; with the log.
     pub async fn wait_for_status(&self, id: &str, status: &str, limit: Duration) -> Value {
         eventually(&format!("order {id} to be {status}"), limit, || async {
             let order = self.order(id).await?;
-            if order["status"] == status { Ok(order) } else { Err(anyhow!("it is {order}")) }
+            let found = order["status"] == status;
+            if found { Ok(order) } else { Err(anyhow!("it is {order}; the log:\n{}", self.log().join("\n"))) }
         })
         .await
     }
