@@ -2,6 +2,7 @@
 
 use std::{
     future::ready,
+    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, OnceLock},
 };
@@ -15,6 +16,7 @@ use axum::{
     routing::get,
 };
 use clap::Args;
+use listenfd::ListenFd;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,13 +39,23 @@ pub struct HttpArgs {
 }
 
 impl HttpArgs {
-    /// Binds the port asked for, or else `default_port`. Fails with what to do when it is taken.
+    /// The listener that this process was started with, if it was (socket activation: `LISTEN_FDS`, as systemd sets it).
+    /// Else binds the port asked for, or `default_port`; fails with what to do when it is taken.
     pub async fn bind(&self, default_port: u16) -> anyhow::Result<TcpListener> {
+        if let Some(listener) = given_listener().context("cannot use the socket given by LISTEN_FDS")? {
+            return Ok(listener);
+        }
         let address = SocketAddr::new(self.listen_host, self.port.unwrap_or(default_port));
         TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address}; choose another port with --port or PORT"))
     }
+}
+
+fn given_listener() -> io::Result<Option<TcpListener>> {
+    let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener).map(Some)
 }
 
 const STARTING: &str = "the service is starting";

@@ -6,8 +6,8 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisResult};
 use tokio::time::{Instant, sleep};
 
+use crate::port::free_port;
 use crate::probe::{connect, field};
-use crate::server::free_port;
 use crate::{Durability, Error, Server, Settings};
 
 /// The fewest that a cluster can lose one of and still agree on it.

@@ -1,7 +1,6 @@
 //! A private server: started, watched, stopped, started again.
 
 use std::fs::{self, DirBuilder};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -11,6 +10,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::lock::DirectoryLock;
+use crate::port::{free_port, is_free};
 use crate::probe::{Readiness, readiness};
 use crate::process::Process;
 use crate::settings::{CONFIG_FILE, Settings};
@@ -26,8 +26,7 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// How long a server may take to finish its files when asked to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many free ports are tried. Between finding one and using it, another process may take it; and where the system
-/// picks ports at random, a probe that comes too early may be given that very port as its own, and so take it.
+/// How many free ports are tried. Between finding one and using it, another process may take it that chooses in the same way.
 const FREE_PORTS_TRIED: u32 = 3;
 
 /// A running server of one's own, on 127.0.0.1.
@@ -204,13 +203,4 @@ async fn why_it_died(process: &Process, port: u16, status: ExitStatus) -> Error 
         // It lost its port to another process between our question and its start.
         Error::PortInUse { port }
     }
-}
-
-pub(crate) fn free_port() -> Result<u16, Error> {
-    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|source| Error::Process { action: "find a port for", source })
-}
-
-fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }

@@ -190,6 +190,7 @@ fn reset(connection: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
+    use local_redis::free_port;
     use tokio::{
         sync::mpsc::{UnboundedReceiver, unbounded_channel},
         time::{Instant, timeout},
@@ -325,7 +326,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_target_that_is_gone_is_told_by_a_reset() {
-        let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+        let gone = (Ipv4Addr::LOCALHOST, free_port().unwrap()).into();
         let proxy = FaultProxy::start(gone).await.unwrap();
         assert!(ask_anew(&proxy, "a").await.is_err());
     }

@@ -260,6 +260,19 @@ impl System {
         services.get(instance).copied().with_context(|| format!("{instance} is not among {services:?}"))
     }
 
+    /// The process id of the sandbox, which is no part of the system, so that only its parent knows it: a child of `up` that was
+    /// started as it.
+    pub async fn sandbox_pid(&self) -> anyhow::Result<u32> {
+        let children = Command::new("ps").args(["-eo", "pid=,ppid=,args="]).output().await?;
+        let children = String::from_utf8_lossy(&children.stdout).into_owned();
+        let line = children.lines().find(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            words.next() == Some(&self.pid.to_string()) && line.contains(" service sandbox ")
+        });
+        let pid = line.and_then(|line| line.split_whitespace().next());
+        Ok(pid.with_context(|| format!("no sandbox among\n{children}"))?.parse()?)
+    }
+
     /// The process id of the Redis server.
     pub async fn redis_pid(&self) -> anyhow::Result<u32> {
         let info: String = redis::cmd("INFO").arg("server").query_async(&mut self.redis().await?).await?;

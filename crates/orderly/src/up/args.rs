@@ -1,4 +1,7 @@
-use std::path::PathBuf;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+};
 
 use anyhow::Context;
 use local_redis::ServerChoice;
@@ -12,6 +15,9 @@ pub(crate) struct UpArgs {
     /// The gateway's port
     #[arg(long, env = "PORT", default_value_t = 8080)]
     pub(super) port: u16,
+    /// The address that the gateway listens on
+    #[arg(long, env = "LISTEN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
+    pub(super) listen_host: IpAddr,
     /// The private Redis server's port; by default a free one
     #[arg(long, value_name = "PORT")]
     pub(super) redis_port: Option<u16>,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what is to run, and what each is told | `plan.rs` |
 //! | a real Redis, found or fetched | `redis.rs` |
+//! | a port that is kept while its service is not there | `listening.rs` |
 //! | a process that is kept running and can be stopped | `supervisor.rs` |
 //! | whether everything is ready | `readiness.rs` |
 //! | one log of many | `console.rs` |
@@ -11,6 +12,7 @@
 
 mod args;
 mod console;
+mod listening;
 mod plan;
 mod printer;
 mod readiness;

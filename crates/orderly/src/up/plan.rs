@@ -1,13 +1,20 @@
 //! What is to run, and what each process is told.
 
-use std::{ffi::OsString, net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use tokio::net::TcpListener;
 
-use super::args::UpArgs;
+use super::{args::UpArgs, listening::Listening};
 use crate::services::Service;
+
+/// Where the sandbox listens: it is nobody's but this machine's.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// One process to run.
 #[derive(Clone, Debug)]
@@ -17,41 +24,41 @@ pub(super) struct Process {
     pub(super) label: String,
     /// Which colour its lines have; those of one service share it.
     pub(super) colour: usize,
-    /// Its port, where others must know it.
-    pub(super) port: Option<u16>,
+    /// Where it listens, if others must know.
+    pub(super) listening: Option<Listening>,
     pub(super) environment: Vec<(&'static str, OsString)>,
 }
 
 /// The decisions made before anything starts.
 pub(super) struct Plan {
     instances: Vec<(Service, String)>,
-    gateway_port: Option<u16>,
-    sandbox_port: Option<u16>,
+    gateway: Option<Listening>,
+    sandbox: Option<Listening>,
     books: PathBuf,
     no_proxy: String,
 }
 
 impl Plan {
-    /// Fails if a port that was asked for is taken.
+    /// Listens where others must know; fails if a port that was asked for is taken.
     pub(super) async fn new(args: &UpArgs) -> anyhow::Result<Self> {
         let data_dir = args.data_dir()?;
         std::fs::create_dir_all(&data_dir).with_context(|| {
             format!("cannot create {}; name another folder with --data-dir", data_dir.display())
         })?;
-        let gateway_port = if args.wants(Service::ApiGateway) {
-            Some(usable_port(args.port, "--port").await?)
+        let gateway = if args.wants(Service::ApiGateway) {
+            Some(Listening::on(args.listen_host, args.port, "--port").await?)
         } else {
             None
         };
-        let sandbox_port = if args.wants(Service::Sandbox) {
-            Some(usable_port(args.sandbox_port.unwrap_or(0), "--sandbox-port").await?)
+        let sandbox = if args.wants(Service::Sandbox) {
+            Some(Listening::on(LOOPBACK, args.sandbox_port.unwrap_or(0), "--sandbox-port").await?)
         } else {
             None
         };
         let books = data_dir.join("charges.jsonl");
         let given = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
         let no_proxy = with_loopback(&given.unwrap_or_default());
-        Ok(Self { instances: instances(args), gateway_port, sandbox_port, books, no_proxy })
+        Ok(Self { instances: instances(args), gateway, sandbox, books, no_proxy })
     }
 
     /// The length of the longest name in the log.
@@ -65,44 +72,45 @@ impl Plan {
     }
 
     fn process(&self, service: Service, label: &str, redis_url: &str) -> Process {
-        let port = match service {
-            Service::ApiGateway => self.gateway_port,
-            Service::Sandbox => self.sandbox_port,
+        let listening = match service {
+            Service::ApiGateway => self.gateway.clone(),
+            Service::Sandbox => self.sandbox.clone(),
             _ => None,
         };
         let mut environment: Vec<(&'static str, OsString)> = vec![
             ("REDIS_URL", redis_url.into()),
             ("ORDERLY_INSTANCE", label.into()),
-            // A port in the environment of `up` is the gateway's; everybody else takes any.
-            ("PORT", port.unwrap_or(0).to_string().into()),
+            // A port in the environment of `up` is the gateway's, which is given a socket; everybody else takes any.
+            ("PORT", "0".into()),
             ("NO_PROXY", self.no_proxy.clone().into()),
         ];
         if service == Service::Sandbox {
             environment.push(("SANDBOX_BOOKS", self.books.clone().into()));
         }
-        if let (Service::PaymentWorker, Some(port)) = (service, self.sandbox_port) {
-            environment.push(("PROVIDER_URL", format!("http://127.0.0.1:{port}").into()));
+        if let (Service::PaymentWorker, Some(sandbox)) = (service, &self.sandbox) {
+            environment.push(("PROVIDER_URL", format!("http://{}", sandbox.address).into()));
         }
-        Process { service, label: label.into(), colour: service as usize, port, environment }
+        Process { service, label: label.into(), colour: service as usize, listening, environment }
     }
 
     /// What a person wants to know once everything is ready.
     pub(super) fn welcome(&self, redis: &str, took: Duration) -> String {
         let mut lines =
             vec![String::new(), format!("Orderly is ready ({:.1} s).", took.as_secs_f64()), String::new()];
-        if let Some(port) = self.gateway_port {
-            lines.push(format!("  gateway   http://127.0.0.1:{port}"));
+        if let Some(gateway) = &self.gateway {
+            lines.push(format!("  gateway   http://{}", gateway.address));
         }
         lines.push(format!("  redis     {redis}"));
-        if let Some(port) = self.sandbox_port {
-            lines.push(format!("  sandbox   http://127.0.0.1:{port}"));
+        if let Some(sandbox) = &self.sandbox {
+            lines.push(format!("  sandbox   http://{}", sandbox.address));
         }
-        if let Some(port) = self.gateway_port {
+        if let Some(gateway) = &self.gateway {
             lines.push(String::new());
             lines.push("Place an order:".into());
             lines.push(format!(
-                "  curl -i http://127.0.0.1:{port}/orders -H 'Content-Type: application/json' \
-                 -d '{{\"customer_id\":\"42\",\"items\":[{{\"sku\":\"BOOK-1\",\"quantity\":2}}]}}'"
+                "  curl -i http://{}/orders -H 'Content-Type: application/json' \
+                 -d '{{\"customer_id\":\"42\",\"items\":[{{\"sku\":\"BOOK-1\",\"quantity\":2}}]}}'",
+                gateway.address
             ));
         }
         lines.push(String::new());
@@ -134,14 +142,6 @@ fn instances(args: &UpArgs) -> Vec<(Service, String)> {
 /// A proxy that the shell names for the world outside is not to be asked for the sandbox on this machine.
 fn with_loopback(no_proxy: &str) -> String {
     if no_proxy.is_empty() { "127.0.0.1".into() } else { format!("{no_proxy},127.0.0.1") }
-}
-
-/// Checks that a port can be listened on, before anything is started; 0 picks a free one.
-async fn usable_port(port: u16, flag: &str) -> anyhow::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .with_context(|| format!("port {port} cannot be used; choose another with {flag}"))?;
-    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]

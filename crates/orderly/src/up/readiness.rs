@@ -1,12 +1,12 @@
 //! Whether everything is ready, as the services themselves tell it.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use common::{names::Names, probe::ask_ready};
 use redis_kit::{Connection, Redis};
 use tokio::task::spawn_blocking;
 
-use super::supervisor::Supervisor;
+use super::{plan::Process, supervisor::Supervisor};
 use crate::services::Service;
 
 /// Reads what services say of themselves.
@@ -28,7 +28,7 @@ impl Readiness {
         for supervisor in supervisors {
             let state = match supervisor.process().service {
                 // It is no part of the system, and knows no Redis.
-                Service::Sandbox => sandbox(supervisor.process().port).await,
+                Service::Sandbox => sandbox(supervisor.process()).await,
                 _ => self.service(supervisor).await,
             };
             if let Err(reason) = state {
@@ -57,8 +57,11 @@ impl Readiness {
     }
 }
 
-async fn sandbox(port: Option<u16>) -> Result<(), String> {
-    ask(SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or_default()))).await
+async fn sandbox(process: &Process) -> Result<(), String> {
+    match &process.listening {
+        Some(listening) => ask(listening.address).await,
+        None => Err("has no socket".into()),
+    }
 }
 
 async fn ask(address: SocketAddr) -> Result<(), String> {

@@ -81,6 +81,9 @@ impl Keeper {
         command
             .arg0("orderly")
             .args(["service", self.process.service.name(), "--supervised"])
+            // What `up` itself may have been started with is not for its services.
+            .env_remove("LISTEN_FDS")
+            .env_remove("LISTEN_PID")
             .envs(self.process.environment.iter().map(|(name, value)| (name, value)))
             // Through a pipe a service cannot see who reads its log in the end.
             .env(if self.console.colour() { "CLICOLOR_FORCE" } else { "NO_COLOR" }, "1")
@@ -93,6 +96,9 @@ impl Keeper {
             .kill_on_drop(true);
         if std::env::var_os("LOG_FORMAT").is_none() {
             command.env("LOG_FORMAT", "pretty");
+        }
+        if let Some(listening) = &self.process.listening {
+            listening.pass_to(&mut command)?;
         }
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.process.label))?;
         self.pid.store(child.id().unwrap_or_default(), Ordering::Relaxed);

@@ -99,7 +99,7 @@ async fn no_order_is_charged_twice_when_the_provider_is_killed() {
         for _ in 0..2 {
             let log = system.log();
             let told = log.iter().filter(|line| line.contains("listening address=")).count();
-            let pid = sandbox_pid(&system).await;
+            let pid = system.sandbox_pid().await.unwrap();
             send(pid, Signal::SIGKILL);
             eventually("the sandbox to be started again", RECOVERED, || async {
                 let log = system.log();
@@ -141,17 +141,4 @@ async fn a_worker_frozen_beyond_its_lease_does_not_charge_twice_when_it_wakes() 
     send(pid, Signal::SIGCONT);
     let more = post_through(&system, "thawed", 20).await;
     all_paid_and_charged_once(&system, &[ids, more].concat()).await;
-}
-
-/// The sandbox is no part of the system, so only its parent knows its process: a child of `up` that was started as it.
-async fn sandbox_pid(system: &System) -> u32 {
-    let children =
-        tokio::process::Command::new("ps").args(["-eo", "pid=,ppid=,args="]).output().await.unwrap();
-    let children = String::from_utf8_lossy(&children.stdout).into_owned();
-    let line = children.lines().find(|line| {
-        let mut words = line.split_whitespace().skip(1);
-        words.next() == Some(&system.pid().to_string()) && line.contains(" service sandbox ")
-    });
-    let pid = line.and_then(|line| line.split_whitespace().next());
-    pid.unwrap_or_else(|| panic!("no sandbox among\n{children}")).parse().unwrap()
 }

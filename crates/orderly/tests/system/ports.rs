@@ -1,10 +1,13 @@
 //! Ports, flags, and what a wrong one is answered with.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
-use test_support::{Options, System};
+use local_redis::free_port;
+use nix::sys::signal::Signal;
+use test_support::{Options, System, send};
+use tokio::time::sleep;
 
-use crate::options;
+use crate::{options, system};
 
 async fn refused(options: &Options) -> String {
     let output = options.command().output().await.unwrap();
@@ -30,13 +33,30 @@ async fn a_busy_port_is_named_with_the_flag_that_chooses_another() {
 
 #[tokio::test]
 async fn ports_can_be_chosen() {
-    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let (gateway, redis, sandbox) = (free(), free(), free());
+    let [gateway, redis, sandbox] = std::array::from_fn(|_| free_port().unwrap().to_string());
     let ports = ["--port", &gateway, "--redis-port", &redis, "--sandbox-port", &sandbox];
     let system = System::start(&options().args(ports)).await;
     assert!(system.gateway().ends_with(&gateway), "{}", system.gateway());
     assert!(system.redis_url().ends_with(&redis), "{}", system.redis_url());
     assert!(system.sandbox().ends_with(&sandbox), "{}", system.sandbox());
+}
+
+/// Else a stranger may have it when the service is started again, and answer in its place.
+#[tokio::test]
+async fn nobody_else_gets_a_port_while_its_service_is_dead() {
+    let system = system().await;
+    let gateway = system.service("api-gateway").await.unwrap();
+    for (url, pid) in [(system.gateway(), gateway), (system.sandbox(), system.sandbox_pid().await.unwrap())] {
+        let address = url.strip_prefix("http://").unwrap();
+        send(pid, Signal::SIGKILL);
+        for _ in 0..100 {
+            let bound = TcpListener::bind(address);
+            assert!(bound.is_err(), "{address} could be had after the death of its service");
+            sleep(Duration::from_millis(5)).await;
+        }
+    }
+    let id = system.place_order().await;
+    system.wait_for_status(&id, "paid", Duration::from_secs(20)).await;
 }
 
 #[tokio::test]
@@ -47,7 +67,7 @@ async fn a_server_file_that_is_none_is_a_clear_error() {
 
 #[tokio::test]
 async fn a_port_in_the_environment_is_the_gateways_alone() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let free = free_port().unwrap().to_string();
     // Were it everybody's, the services would fight for it.
     let system = System::start(&options().args(["--port", &free]).env("PORT", &free)).await;
     system.place_order().await;
