@@ -24,11 +24,12 @@ pub(super) struct Listening {
 impl Listening {
     /// Listens on a port; 0 picks a free one. Fails, with the `flag` that chooses another, if it is taken.
     pub(super) async fn on(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<Self> {
+        let wanted = SocketAddr::new(host, port);
         let listening = async {
-            let socket = tokio::net::TcpListener::bind((host, port)).await?.into_std()?;
+            let socket = tokio::net::TcpListener::bind(wanted).await?.into_std()?;
             Ok::<_, std::io::Error>(Self { address: socket.local_addr()?, socket: Arc::new(socket) })
         };
-        listening.await.with_context(|| format!("port {port} cannot be used; choose another with {flag}"))
+        listening.await.with_context(|| format!("cannot listen on {wanted}; choose another port with {flag}"))
     }
 
     /// Has the process that `command` starts accept the connections.

@@ -6,7 +6,7 @@ use common::{names::Names, probe::ask_ready};
 use redis_kit::{Connection, Redis};
 use tokio::task::spawn_blocking;
 
-use super::{plan::Process, supervisor::Supervisor};
+use super::supervisor::Supervisor;
 use crate::services::Service;
 
 /// Reads what services say of themselves.
@@ -26,13 +26,14 @@ impl Readiness {
     pub(super) async fn of(&self, supervisors: &[Supervisor]) -> Vec<String> {
         let mut waiting = Vec::new();
         for supervisor in supervisors {
-            let state = match supervisor.process().service {
+            let process = supervisor.process();
+            let state = match (process.service, &process.listening) {
                 // It is no part of the system, and knows no Redis.
-                Service::Sandbox => sandbox(supervisor.process()).await,
+                (Service::Sandbox, Some(listening)) => ask(listening.address).await,
                 _ => self.service(supervisor).await,
             };
             if let Err(reason) = state {
-                waiting.push(format!("{} {reason}", supervisor.process().label));
+                waiting.push(format!("{} {reason}", process.label));
             }
         }
         waiting
@@ -54,13 +55,6 @@ impl Readiness {
             (Some(_), _, Some(address)) => ask(address).await,
             _ => Err("has not started yet".into()),
         }
-    }
-}
-
-async fn sandbox(process: &Process) -> Result<(), String> {
-    match &process.listening {
-        Some(listening) => ask(listening.address).await,
-        None => Err("has no socket".into()),
     }
 }
 

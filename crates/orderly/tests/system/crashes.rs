@@ -12,7 +12,7 @@ const RECOVERED: Duration = Duration::from_mins(1);
 
 /// Posts orders until `enough` were accepted, whatever happens to the gateway meanwhile; each is repeated with its key
 /// until there is an answer.
-async fn post_through(system: &System, name: &str, enough: usize) -> Vec<String> {
+pub(super) async fn post_through(system: &System, name: &str, enough: usize) -> Vec<String> {
     let mut ids = Vec::new();
     for n in 0..enough {
         let key = format!("{name}-{n}");
@@ -32,14 +32,7 @@ async fn post_through(system: &System, name: &str, enough: usize) -> Vec<String>
 
 async fn all_paid_and_charged_once(system: &System, ids: &[String]) {
     for id in ids {
-        eventually(&format!("order {id} to be paid"), RECOVERED, || async {
-            match system.order(id).await {
-                Ok(order) if order["status"] == "paid" => Ok(()),
-                Ok(order) => Err(format!("it is {order}; the log:\n{}", system.log().join("\n"))),
-                Err(error) => Err(error.to_string()),
-            }
-        })
-        .await;
+        system.wait_for_status(id, "paid", RECOVERED).await;
     }
     let orders: HashSet<&String> = ids.iter().collect();
     assert_eq!(orders.len(), ids.len(), "each key made an order of its own");

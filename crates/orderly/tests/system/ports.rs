@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use test_support::{Options, System, send};
 use tokio::time::sleep;
 
-use crate::{options, system};
+use crate::{crashes::post_through, options, system};
 
 async fn refused(options: &Options) -> String {
     let output = options.command().output().await.unwrap();
@@ -55,8 +55,9 @@ async fn nobody_else_gets_a_port_while_its_service_is_dead() {
             sleep(Duration::from_millis(5)).await;
         }
     }
-    let id = system.place_order().await;
-    system.wait_for_status(&id, "paid", Duration::from_secs(20)).await;
+    // The gateway may still be starting.
+    let ids = post_through(&system, "afterwards", 1).await;
+    system.wait_for_status(&ids[0], "paid", Duration::from_secs(20)).await;
 }
 
 #[tokio::test]
