@@ -226,8 +226,10 @@ impl<'a, H: Handler> Consumer<'a, H> {
 
     /// Lets handlers finish, and hands back what they did not.
     async fn drain(self) {
-        let Self { seat, member, in_hand, dispatcher, committing, .. } = self;
-        if timeout(seat.attempts.options.grace, in_hand.empty()).await.is_err() {
+        let Self { seat, member, lease, in_hand, dispatcher, committing, .. } = self;
+        // A lost lease has cancelled them, and what they had in hand is never put down.
+        let finished = lease.lost().run_until_cancelled(in_hand.empty());
+        if timeout(seat.attempts.options.grace, finished).await.is_err() {
             warn!(unfinished = in_hand.len(), "handing back entries whose handlers did not finish in time");
         }
         drop(dispatcher);

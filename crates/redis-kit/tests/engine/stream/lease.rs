@@ -156,6 +156,27 @@ async fn an_entry_deleted_while_it_waits_for_its_retry_is_forgotten() {
     worker.stop().await;
 }
 
+/// What its handlers were at is cancelled then, and never finished.
+#[tokio::test]
+async fn a_worker_that_loses_its_lease_while_it_stops_waits_for_nothing_more() {
+    let bench = Bench::start().await;
+    let (gate, attempts, cancelled) = (Gate::closed(), Notes::new(), Notes::new());
+    let handle = cancellable(&gate, &attempts, &cancelled);
+    let patient = WorkerOptions { grace: NEVER, ..options_with_takeover() };
+    let worker = bench.work("one", patient, handle.clone()).await;
+    bench.want(&["a"]).await;
+    attempts.until(1).await;
+    worker.ask_to_stop();
+    bench.run::<u8>(&["DEL", LEASE]).await;
+    cancelled.until(1).await;
+    worker.stop().await;
+    gate.open();
+    let other = bench.work("other", options_with_takeover(), handle).await;
+    bench.finished(vec!["a"]).await;
+    assert_eq!(attempts.all(), [1, 1], "losing a lease is no failed attempt");
+    other.stop().await;
+}
+
 #[tokio::test]
 async fn a_worker_that_loses_its_lease_again_and_again_stops_in_time() {
     let bench = Bench::start().await;
