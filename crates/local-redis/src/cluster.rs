@@ -6,7 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, RedisResult};
 use tokio::time::{Instant, sleep};
 
-use crate::port::free_port;
+use crate::port::ReservedPort;
 use crate::probe::{connect, field};
 use crate::{Durability, Error, Server, Settings};
 
@@ -29,15 +29,14 @@ const AGREE_LIMIT: Duration = Duration::from_secs(30);
 /// Between two looks whether they do.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How many times a node is started. Its bus needs a free port of its own, which another process may take before.
-const STARTS_TRIED: u32 = 3;
-
 /// Three masters on 127.0.0.1, each with a third of the slots: the first node has the lowest, the last the highest.
 ///
 /// Like a [`Server`] it does not outlive its owner. There are no replicas, so the slots of a node that is down are down.
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<Server>,
+    /// Where they talk to each other.
+    buses: [ReservedPort; MASTERS],
 }
 
 impl Cluster {
@@ -61,8 +60,9 @@ impl Cluster {
     pub async fn ephemeral(durability: Durability) -> Result<Self, Error> {
         let (first, second, third) =
             tokio::try_join!(start_node(durability), start_node(durability), start_node(durability))?;
-        let cluster = Self { nodes: vec![first.server, second.server, third.server] };
-        cluster.join(&[first.bus, second.bus, third.bus]).await?;
+        let buses = [first.bus, second.bus, third.bus];
+        let cluster = Self { nodes: vec![first.server, second.server, third.server], buses };
+        cluster.join().await?;
         cluster.until_it_serves().await?;
         Ok(cluster)
     }
@@ -127,15 +127,15 @@ impl Cluster {
         Ok(())
     }
 
-    async fn join(&self, buses: &[u16]) -> Result<(), Error> {
+    async fn join(&self) -> Result<(), Error> {
         // First of all nodes: one that has been met does not take an epoch any more.
         for (n, node) in self.nodes.iter().enumerate() {
             take_slots(node, n).await.map_err(|source| Error::Cluster { port: node.port(), source })?;
         }
         for (n, node) in self.nodes.iter().enumerate() {
             // Each meets all that come after it: by gossip alone they would know each other later.
-            for (other, bus) in self.nodes.iter().zip(buses).skip(n + 1) {
-                let met = meet(node, other.port(), *bus).await;
+            for (other, bus) in self.nodes.iter().zip(&self.buses).skip(n + 1) {
+                let met = meet(node, other.port(), bus.number()).await;
                 met.map_err(|source| Error::Cluster { port: node.port(), source })?;
             }
         }
@@ -145,23 +145,17 @@ impl Cluster {
 
 struct Node {
     server: Server,
-    bus: u16,
+    bus: ReservedPort,
 }
 
 async fn start_node(durability: Durability) -> Result<Node, Error> {
-    let mut tried = 1;
-    loop {
-        let bus = free_port()?;
-        let adjust = |settings: &mut Settings| {
-            settings.durability = durability;
-            settings.extra.extend(cluster_settings(bus));
-        };
-        match Server::ephemeral_with(adjust).await {
-            Ok(server) => return Ok(Node { server, bus }),
-            Err(Error::PortInUse { .. } | Error::Died { .. }) if tried < STARTS_TRIED => tried += 1,
-            Err(error) => return Err(error),
-        }
-    }
+    let bus = ReservedPort::free()?;
+    let adjust = |settings: &mut Settings| {
+        settings.durability = durability;
+        settings.extra.extend(cluster_settings(bus.number()));
+    };
+    let server = Server::ephemeral_with(adjust).await?;
+    Ok(Node { server, bus })
 }
 
 fn cluster_settings(bus: u16) -> [(String, String); 4] {

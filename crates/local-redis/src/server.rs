@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::lock::DirectoryLock;
-use crate::port::{free_port, is_free};
+use crate::port::{ReservedPort, is_free};
 use crate::probe::{Readiness, readiness};
 use crate::process::Process;
 use crate::settings::{CONFIG_FILE, Settings};
@@ -26,9 +26,6 @@ const PROBE_LIMIT: Duration = Duration::from_secs(2);
 /// How long a server may take to finish its files when asked to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// How many free ports are tried. Between finding one and using it, another process may take it that chooses in the same way.
-const FREE_PORTS_TRIED: u32 = 3;
-
 /// A running server of one's own, on 127.0.0.1.
 ///
 /// It lives in a process group of its own, so a Ctrl-C for its owner does not reach it, and it does not outlive its
@@ -42,6 +39,8 @@ pub struct Server {
     binary: ServerBinary,
     settings: Settings,
     port: u16,
+    /// `None` for a port that was given, if whoever gave it has reserved it.
+    _reserved: Option<ReservedPort>,
 }
 
 impl Server {
@@ -58,11 +57,15 @@ impl Server {
         let settings = settings.with_absolute_directory().map_err(unusable)?;
         create(&settings.directory)?;
         let lock = DirectoryLock::take(&settings.directory, settings.ready_within).await?;
-        let (process, port) = match settings.port {
-            Some(port @ 1..) => (launch(binary, &settings, &lock, port).await?, port),
-            Some(0) | None => launch_on_free_port(binary, &settings, &lock).await?,
+        let (port, reserved) = if let Some(given @ 1..) = settings.port {
+            (given, ReservedPort::of(given))
+        } else {
+            let free = ReservedPort::free()?;
+            (free.number(), Some(free))
         };
-        Ok(Self { process, lock, scratch: None, binary: binary.clone(), settings, port })
+        let process = launch(binary, &settings, &lock, port).await?;
+        let binary = binary.clone();
+        Ok(Self { process, lock, scratch: None, binary, settings, port, _reserved: reserved })
     }
 
     /// Keeps a temporary directory until after the server's end.
@@ -141,22 +144,6 @@ impl Server {
 fn create(directory: &Path) -> Result<(), Error> {
     let created = DirBuilder::new().recursive(true).mode(0o700).create(directory);
     created.map_err(|source| Error::Directory { path: directory.to_owned(), source })
-}
-
-async fn launch_on_free_port(
-    binary: &ServerBinary,
-    settings: &Settings,
-    lock: &DirectoryLock,
-) -> Result<(Process, u16), Error> {
-    let mut tried = 1;
-    loop {
-        let port = free_port()?;
-        match launch(binary, settings, lock, port).await {
-            Ok(process) => return Ok((process, port)),
-            Err(Error::PortInUse { .. } | Error::Died { .. }) if tried < FREE_PORTS_TRIED => tried += 1,
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 async fn launch(

@@ -190,7 +190,7 @@ fn reset(connection: &TcpStream) {
 
 #[cfg(test)]
 mod tests {
-    use local_redis::free_port;
+    use local_redis::ReservedPort;
     use tokio::{
         sync::mpsc::{UnboundedReceiver, unbounded_channel},
         time::{Instant, timeout},
@@ -326,7 +326,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_target_that_is_gone_is_told_by_a_reset() {
-        let gone = (Ipv4Addr::LOCALHOST, free_port().unwrap()).into();
+        let reserved = ReservedPort::free().unwrap();
+        let gone = (Ipv4Addr::LOCALHOST, reserved.number()).into();
         let proxy = FaultProxy::start(gone).await.unwrap();
         assert!(ask_anew(&proxy, "a").await.is_err());
     }

@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use local_redis::free_port;
+use local_redis::ReservedPort;
 use nix::sys::signal::Signal;
 use test_support::{Options, System, eventually, is_running, send};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -124,7 +124,8 @@ async fn a_second_signal_kills_what_has_not_stopped() {
 
 #[tokio::test]
 async fn a_reader_that_stalls_stops_nobody() {
-    let port = free_port().unwrap();
+    let reserved = ReservedPort::free().unwrap();
+    let port = reserved.number();
     let mut up = options().args(["--port", &port.to_string()]).command().spawn().unwrap();
     let client = reqwest::Client::new();
     let order = serde_json::json!({"customer_id": "42", "items": [{"sku": "BOOK-1", "quantity": 2}]});

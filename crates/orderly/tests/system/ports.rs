@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use local_redis::free_port;
+use local_redis::ReservedPort;
 use nix::sys::signal::Signal;
 use test_support::{Options, System, send};
 use tokio::time::sleep;
@@ -33,7 +33,8 @@ async fn a_busy_port_is_named_with_the_flag_that_chooses_another() {
 
 #[tokio::test]
 async fn ports_can_be_chosen() {
-    let [gateway, redis, sandbox] = std::array::from_fn(|_| free_port().unwrap().to_string());
+    let reserved = [(); 3].map(|()| ReservedPort::free().unwrap());
+    let [gateway, redis, sandbox] = reserved.each_ref().map(|port| port.number().to_string());
     let ports = ["--port", &gateway, "--redis-port", &redis, "--sandbox-port", &sandbox];
     let system = System::start(&options().args(ports)).await;
     assert!(system.gateway().ends_with(&gateway), "{}", system.gateway());
@@ -68,7 +69,8 @@ async fn a_server_file_that_is_none_is_a_clear_error() {
 
 #[tokio::test]
 async fn a_port_in_the_environment_is_the_gateways_alone() {
-    let free = free_port().unwrap().to_string();
+    let reserved = ReservedPort::free().unwrap();
+    let free = reserved.number().to_string();
     // Were it everybody's, the services would fight for it.
     let system = System::start(&options().args(["--port", &free]).env("PORT", &free)).await;
     system.place_order().await;
