@@ -210,7 +210,11 @@ impl Announcements {
             if message.kind == redis::PushKind::Message {
                 let (_, payload): (String, String) =
                     redis::from_redis_value(redis::Value::Array(message.data)).unwrap();
-                heard.push(serde_json::from_str(&payload).unwrap());
+                let message: Value = serde_json::from_str(&payload).unwrap();
+                // Tips come every second, and announce nothing.
+                if message["type"] != "tip" {
+                    heard.push(message);
+                }
             }
         }
         heard

@@ -6,7 +6,7 @@ mod live_messages;
 mod positions;
 mod resets;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use redis_kit::{
     Connection, Redis,
@@ -16,7 +16,7 @@ use redis_kit::{
 };
 use serde::{Deserialize, Serialize};
 use test_support::{FaultProxy, eventually};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::harness::{Bench, Job, LIMIT};
 
@@ -121,6 +121,13 @@ impl Press {
 
     async fn publish(&self, payload: &str) {
         self.bench.run::<()>(&["PUBLISH", CHANNEL, payload]).await;
+    }
+
+    async fn publish_again_and_again(&self, payload: &str) -> ! {
+        loop {
+            self.publish(payload).await;
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn subscribe(&self, since: Since) -> Reader {
