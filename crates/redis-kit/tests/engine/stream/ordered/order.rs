@@ -336,7 +336,7 @@ async fn a_letter_that_cannot_be_written_holds_up_its_partition_until_it_can() {
     let bench = Bench::start().await;
     bench.run::<()>(&["SET", "jobs:{t}:dead:workers", "not a stream"]).await;
     bench.want(&["a", "rejects", "b"]).await;
-    let pause = Duration::from_millis(100);
+    let pause = Duration::from_millis(500);
     let options = WorkerOptions { backoff: Backoff { base: pause, limit: pause }, ..options() };
     let worker = bench
         .work("w", options, |job| async move {
