@@ -15,7 +15,7 @@ const CHOICE: Range<u16> = 20_000..30_000;
 /// How many are looked at before giving up; normally nearly all are free.
 const LOOKED_AT: usize = 1000;
 
-/// A TCP port of 127.0.0.1 that no other process gets in this way, for as long as the value lives: neither before a server
+/// A TCP port of 127.0.0.1 that nobody else gets in this way, for as long as the value lives: neither before a server
 /// listens on it nor while that server is being started again.
 ///
 /// What holds it is the UDP port of the same number, which no Redis uses. The system itself keeps account of those, and a
