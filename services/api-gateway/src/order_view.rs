@@ -148,8 +148,10 @@ impl Handler for OrderViewProjection {
 
     async fn handle(&self, delivery: Delivery<OrderEvent>) -> Result<Commit, Failure> {
         Ok(match &delivery.message {
-            // The accept script wrote the view together with this very event.
-            OrderEvent::Placed { .. } => Commit::new(),
+            // The accept script wrote the view together with this very event; the others change nothing that is shown.
+            OrderEvent::Placed { .. }
+            | OrderEvent::PaymentAttemptFailed { .. }
+            | OrderEvent::PaymentResolutionRefused { .. } => Commit::new(),
             OrderEvent::Paid { payment_id, charge_id, .. } => {
                 self.settled(&delivery, "paid", *payment_id, charge_id, "")
             }

@@ -56,5 +56,7 @@ fn notify(announcement: &Announcement, stream_id: StreamId) {
         OrderEvent::PaymentParked { customer_id, reason, .. } => {
             info!(%order_id, customer_id, trace_id, %stream_id, reason, "notify: we are looking into your payment");
         }
+        // The shop's own affairs: the payment is tried again, or a person is on it already.
+        OrderEvent::PaymentAttemptFailed { .. } | OrderEvent::PaymentResolutionRefused { .. } => {}
     }
 }

@@ -102,13 +102,22 @@ async fn what_became_of_a_payment_asks_for_no_other() {
     let customer_id = || "42".to_owned();
     let charge_id = "ch_1".into();
     for event in [
-        OrderEvent::Paid { order_id, customer_id: customer_id(), payment_id, amount, charge_id, attempt: 1 },
+        OrderEvent::Paid {
+            order_id,
+            customer_id: customer_id(),
+            payment_id,
+            amount,
+            charge_id,
+            attempt: 1,
+            resolution: None,
+        },
         OrderEvent::PaymentDeclined {
             order_id,
             customer_id: customer_id(),
             payment_id,
             amount,
             reason: reason.into(),
+            resolution: None,
         },
         OrderEvent::PaymentParked {
             order_id,
@@ -116,7 +125,9 @@ async fn what_became_of_a_payment_asks_for_no_other() {
             payment_id,
             amount,
             reason: reason.into(),
+            attempts: 12,
         },
+        OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt: 1, reason: reason.into() },
     ] {
         desk.append(&event, &TraceContext::root()).await;
     }

@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        messages::{LineItem, PaymentId, PaymentTask},
+        messages::{LineItem, PaymentId, PaymentTask, Resolution, Verdict},
         money::Money,
     };
     use iso_currency::Currency;
@@ -64,13 +64,16 @@ mod tests {
                 amount,
                 charge_id: "ch_1".into(),
                 attempt: 1,
+                resolution: None,
             },
+            OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt: 1, reason: "?".into() },
             OrderEvent::PaymentDeclined {
                 order_id,
                 customer_id: customer(),
                 payment_id,
                 amount,
                 reason: "no".into(),
+                resolution: Some(resolution(Verdict::Declined)),
             },
             OrderEvent::PaymentParked {
                 order_id,
@@ -78,27 +81,42 @@ mod tests {
                 payment_id,
                 amount,
                 reason: "?".into(),
+                attempts: 12,
+            },
+            OrderEvent::PaymentResolutionRefused {
+                order_id,
+                payment_id,
+                resolution: resolution(Verdict::Paid { charge_id: "ch_1".into() }),
+                reason: "?".into(),
             },
         ]
     }
 
+    fn resolution(verdict: Verdict) -> Resolution {
+        Resolution { verdict, by: "ann".into(), why: "she rang".into() }
+    }
+
+    fn every_task() -> Vec<PaymentTask> {
+        let (order_id, amount) = (Uuid::new_v4(), Money::new(1, Currency::EUR));
+        let payment_id = PaymentId::of(order_id);
+        vec![
+            PaymentTask::Requested { payment_id, order_id, customer_id: "42".into(), amount },
+            PaymentTask::Resolved { payment_id, order_id, resolution: resolution(Verdict::Declined) },
+        ]
+    }
+
+    fn assert_types<M: Message>(messages: &[M]) {
+        assert_eq!(messages.len(), M::TYPES.len());
+        for (message, listed) in messages.iter().zip(M::TYPES) {
+            assert_eq!(serde_json::to_value(message).unwrap()["type"], json!(message.message_type()));
+            assert_eq!(message.message_type(), *listed);
+        }
+    }
+
     #[test]
     fn the_type_beside_the_json_is_the_type_in_the_json() {
-        let events = every_event();
-        assert_eq!(events.len(), OrderEvent::TYPES.len());
-        for (event, listed) in events.iter().zip(OrderEvent::TYPES) {
-            assert_eq!(serde_json::to_value(event).unwrap()["type"], json!(event.message_type()));
-            assert_eq!(event.message_type(), *listed);
-        }
-        let order_id = Uuid::new_v4();
-        let task = PaymentTask::Requested {
-            payment_id: PaymentId::of(order_id),
-            order_id,
-            customer_id: "42".into(),
-            amount: Money::new(1, Currency::EUR),
-        };
-        assert_eq!(serde_json::to_value(&task).unwrap()["type"], json!(task.message_type()));
-        assert_eq!(PaymentTask::TYPES, [task.message_type()]);
+        assert_types(&every_event());
+        assert_types(&every_task());
     }
 
     #[test]

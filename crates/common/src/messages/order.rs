@@ -2,7 +2,7 @@ use redis_kit::stream::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::PaymentId;
+use super::{PaymentId, Resolution};
 use crate::money::Money;
 
 /// An order's id: random (version 4), because whoever knows a guest's order id may see the order.
@@ -39,6 +39,21 @@ pub enum OrderEvent {
         charge_id: String,
         /// Which attempt succeeded, from 1.
         attempt: u32,
+        /// Who decided so, if a person did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolution: Option<Resolution>,
+    },
+    /// An attempt at a payment came to no definite answer: the money may have been moved or not. It is tried again.
+    #[serde(rename = "order.payment_attempt_failed")]
+    PaymentAttemptFailed {
+        /// The order.
+        order_id: OrderId,
+        /// Its payment.
+        payment_id: PaymentId,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// What was learned instead of an answer.
+        reason: String,
     },
     /// The provider refused to charge for an order. Final.
     #[serde(rename = "order.payment_declined")]
@@ -53,6 +68,9 @@ pub enum OrderEvent {
         amount: Money,
         /// The provider's code, such as `insufficient_funds`.
         reason: String,
+        /// Who decided so, if a person did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolution: Option<Resolution>,
     },
     /// The payment cannot go on without a person.
     #[serde(rename = "order.payment_parked")]
@@ -66,6 +84,21 @@ pub enum OrderEvent {
         /// What was to be charged.
         amount: Money,
         /// What stands in the way.
+        reason: String,
+        /// How often it was tried.
+        #[serde(default)]
+        attempts: u32,
+    },
+    /// What a person decided about a payment was not carried out.
+    #[serde(rename = "order.payment_resolution_refused")]
+    PaymentResolutionRefused {
+        /// The order.
+        order_id: OrderId,
+        /// Its payment.
+        payment_id: PaymentId,
+        /// What was decided, by whom and why.
+        resolution: Resolution,
+        /// Why it was not carried out.
         reason: String,
     },
 }
@@ -87,22 +120,32 @@ impl OrderEvent {
         match self {
             Self::Placed { order_id, .. }
             | Self::Paid { order_id, .. }
+            | Self::PaymentAttemptFailed { order_id, .. }
             | Self::PaymentDeclined { order_id, .. }
-            | Self::PaymentParked { order_id, .. } => *order_id,
+            | Self::PaymentParked { order_id, .. }
+            | Self::PaymentResolutionRefused { order_id, .. } => *order_id,
         }
     }
 }
 
 impl Message for OrderEvent {
-    const TYPES: &'static [&'static str] =
-        &["order.placed", "order.paid", "order.payment_declined", "order.payment_parked"];
+    const TYPES: &'static [&'static str] = &[
+        "order.placed",
+        "order.paid",
+        "order.payment_attempt_failed",
+        "order.payment_declined",
+        "order.payment_parked",
+        "order.payment_resolution_refused",
+    ];
 
     fn message_type(&self) -> &'static str {
         match self {
             Self::Placed { .. } => "order.placed",
             Self::Paid { .. } => "order.paid",
+            Self::PaymentAttemptFailed { .. } => "order.payment_attempt_failed",
             Self::PaymentDeclined { .. } => "order.payment_declined",
             Self::PaymentParked { .. } => "order.payment_parked",
+            Self::PaymentResolutionRefused { .. } => "order.payment_resolution_refused",
         }
     }
 }

@@ -50,14 +50,50 @@ pub enum PaymentTask {
         /// What to charge.
         amount: Money,
     },
+    /// Settle a parked payment as a person decided.
+    #[serde(rename = "payment.resolved")]
+    Resolved {
+        /// The payment.
+        payment_id: PaymentId,
+        /// The order it is for.
+        order_id: OrderId,
+        /// What was decided, by whom and why.
+        resolution: Resolution,
+    },
+}
+
+/// What a person decided about a parked payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// What became of the payment.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// Who decided.
+    pub by: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a parked payment is settled to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The money was moved, as the provider's books tell.
+    Paid {
+        /// The provider's id of the charge.
+        charge_id: String,
+    },
+    /// The money was not moved and will not be. The provider is asked once more, and believed if it knows of a charge.
+    Declined,
 }
 
 impl Message for PaymentTask {
-    const TYPES: &'static [&'static str] = &["payment.requested"];
+    const TYPES: &'static [&'static str] = &["payment.requested", "payment.resolved"];
 
     fn message_type(&self) -> &'static str {
         match self {
             Self::Requested { .. } => "payment.requested",
+            Self::Resolved { .. } => "payment.resolved",
         }
     }
 }

@@ -10,6 +10,7 @@ use tracing::{Instrument, Span, info_span};
 
 use super::{
     Commit, Delivery, Failure, Handler, StreamId, Undecodable, WorkerOptions,
+    competing::Claim,
     message::{RawFields, decode, replayed_for},
     metrics::DeliveryMetrics,
 };
@@ -19,7 +20,7 @@ use crate::{Connection, Error, trace::TraceContext};
 #[derive(Debug)]
 pub(super) enum Outcome {
     Commit(Commit),
-    Postpone { reason: String, pause: Duration },
+    Postpone { reason: String, pause: Duration, commit: Commit },
     Reject { reason: String },
 }
 
@@ -57,14 +58,16 @@ impl RawEntry {
 }
 
 impl<H: Handler> Attempts<H> {
-    /// Makes one attempt. `previous` is the entry before this one, if the mode of delivery knows.
+    /// Makes one attempt. `previous` is the entry before this one, and `claim` the proof that the entry is this consumer's, if the
+    /// mode of delivery knows them.
     pub(super) fn attempt(
         self: &Arc<Self>,
         entry: &RawEntry,
         previous: Option<StreamId>,
+        claim: Option<Claim>,
     ) -> (Span, impl Future<Output = Outcome> + Send + use<H>) {
         let attempt = entry.failed + 1;
-        let delivery = self.decode(entry, previous);
+        let delivery = self.decode(entry, previous, claim);
         let trace = delivery.as_ref().map(|delivery| delivery.trace).ok();
         let span = self.span(entry.id, attempt, trace);
         let attempts = Arc::clone(self);
@@ -78,7 +81,12 @@ impl<H: Handler> Attempts<H> {
     }
 
     /// The delivery that an entry makes, or what becomes of it without one.
-    fn decode(&self, entry: &RawEntry, previous: Option<StreamId>) -> Result<Delivery<H::Message>, Outcome> {
+    fn decode(
+        &self,
+        entry: &RawEntry,
+        previous: Option<StreamId>,
+        claim: Option<Claim>,
+    ) -> Result<Delivery<H::Message>, Outcome> {
         let replayed_for = replayed_for(&entry.fields);
         if replayed_for.as_ref().is_some_and(|(group, _)| *group != self.group) {
             // Another group's dead letter; this one has had the entry long ago.
@@ -95,6 +103,7 @@ impl<H: Handler> Attempts<H> {
                 attempt: entry.failed + 1,
                 first_delivered: entry.first_delivered,
                 trace: decoded.trace,
+                claim,
             }),
             Err(Undecodable::UnknownType(_)) if self.options.skip_unknown => {
                 Err(Outcome::Commit(Commit::new()))
@@ -131,21 +140,28 @@ impl<H: Handler> Attempts<H> {
         match result {
             Ok(Ok(commit)) => match commit.check_keys(&self.stream) {
                 Ok(()) => Outcome::Commit(commit),
-                Err(foreign) => self.failed(attempt, foreign.to_string(), None),
+                Err(foreign) => self.failed(attempt, foreign.to_string()),
             },
             Ok(Err(Failure::Reject { reason })) => Outcome::Reject { reason },
-            Ok(Err(Failure::Retry { reason, after })) => self.failed(attempt, reason, after),
-            Err(_panic) => self.failed(attempt, "the handler panicked".into(), None),
+            Ok(Err(Failure::Retry { reason, after, commit })) => match commit.check_keys(&self.stream) {
+                Ok(()) => self.retry(attempt, reason, after, commit),
+                Err(foreign) => self.failed(attempt, format!("{reason}; {foreign}")),
+            },
+            Err(_panic) => self.failed(attempt, "the handler panicked".into()),
         }
     }
 
     /// What becomes of an entry whose `attempt`-th attempt has failed for now.
-    pub(super) fn failed(&self, attempt: u32, reason: String, after: Option<Duration>) -> Outcome {
+    pub(super) fn failed(&self, attempt: u32, reason: String) -> Outcome {
+        self.retry(attempt, reason, None, Commit::new())
+    }
+
+    fn retry(&self, attempt: u32, reason: String, after: Option<Duration>, commit: Commit) -> Outcome {
         match self.options.max_attempts {
             Some(most) if attempt >= most => Outcome::Reject { reason },
             _ => {
                 let pause = after.unwrap_or_else(|| self.options.backoff.pause(attempt));
-                Outcome::Postpone { reason, pause }
+                Outcome::Postpone { reason, pause, commit }
             }
         }
     }

@@ -1,4 +1,4 @@
-use super::{Message, StreamId, encode};
+use super::{Attempt, Fence, Message, StreamId, encode};
 use crate::{Error, trace::TraceContext};
 
 /// What a handled entry is to change: applied by one script together with the acknowledgement (in ordered mode, with the
@@ -9,6 +9,8 @@ use crate::{Error, trace::TraceContext};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Commit {
     writes: Vec<Write>,
+    /// Decides in place of the delivery.
+    fence: Option<Fence>,
 }
 
 /// One step of what a commit does.
@@ -25,6 +27,12 @@ impl Commit {
     /// Acknowledges and writes nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What an attempt at [`Exclusive`](super::Exclusive) work came to: applied, and the entry acknowledged, if and only if no
+    /// later attempt has begun, whoever the entry belongs to by then. Frees the lock.
+    pub fn of_attempt(attempt: &Attempt) -> Self {
+        Self { writes: Vec::new(), fence: Some(attempt.fence.clone()) }
     }
 
     /// Appends a message to a stream.
@@ -52,6 +60,16 @@ impl Commit {
         self.write("set", Some(key.into()), flat(fields))
     }
 
+    /// Removes fields of a hash.
+    #[must_use]
+    pub fn remove_fields<'a>(
+        self,
+        key: impl Into<String>,
+        fields: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        self.write("remove", Some(key.into()), fields.into_iter().map(str::to_owned))
+    }
+
     /// Sets fields of a hash that exists and has not seen this event or a later one: its field `version` is before
     /// `version`, which it then becomes. So a view only moves forward, and one that has expired is not revived.
     /// One whose `version` is missing or no stream id is not touched either.
@@ -72,22 +90,28 @@ impl Commit {
         self.write("publish", None, [channel.into(), payload.into()])
     }
 
-    /// Whether there is nothing to write.
+    /// Whether there is nothing to write, and nothing to free.
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.writes.is_empty() && self.fence.is_none()
     }
 
     pub(super) fn writes(&self) -> &[Write] {
         &self.writes
     }
 
+    pub(super) fn fence(&self) -> Option<&Fence> {
+        self.fence.as_ref()
+    }
+
+    /// The keys that a script needs for it, in the order in which it takes them.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        let guard = self.fence.iter().flat_map(|fence| [&*fence.record, &*fence.lock]);
+        guard.chain(self.writes.iter().filter_map(|write| write.key.as_deref()))
+    }
+
     /// Fails if a write touches a key that no script could touch together with `stream` on a cluster.
     pub(super) fn check_keys(&self, stream: &str) -> Result<(), Error> {
-        let tag = hash_tag(stream);
-        match self.writes.iter().filter_map(|write| write.key.as_ref()).find(|key| hash_tag(key) != tag) {
-            None => Ok(()),
-            Some(key) => Err(Error::ForeignKey { key: key.clone(), stream: stream.into() }),
-        }
+        self.keys().try_for_each(|key| check_key(key, stream))
     }
 
     fn write(
@@ -99,6 +123,14 @@ impl Commit {
         self.writes.push(Write { kind, key, args: args.into_iter().collect() });
         self
     }
+}
+
+/// Fails if no script could touch `key` together with `stream` on a cluster.
+pub(super) fn check_key(key: &str, stream: &str) -> Result<(), Error> {
+    if hash_tag(key) == hash_tag(stream) {
+        return Ok(());
+    }
+    Err(Error::ForeignKey { key: key.into(), stream: stream.into() })
 }
 
 fn flat<'a>(fields: impl IntoIterator<Item = (&'a str, String)>) -> impl Iterator<Item = String> {

@@ -3,7 +3,7 @@ use std::{fmt, future::Future, time::Duration};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::{Commit, Message, StreamId};
+use super::{Commit, Message, StreamId, competing::Claim};
 use crate::trace::TraceContext;
 
 /// What is done with each entry of a stream.
@@ -44,6 +44,27 @@ pub struct Delivery<M> {
     pub first_delivered: Timestamp,
     /// The trace it belongs to.
     pub trace: TraceContext,
+    /// In competing mode, the proof that it is this consumer's.
+    pub(super) claim: Option<Claim>,
+}
+
+impl<M> Delivery<M> {
+    /// A message as no worker has delivered it, at its first attempt and now: for tests of handlers. [`Self::begin`] finds it lost.
+    pub fn detached(message: M) -> Self {
+        let now = Timestamp::now();
+        Self {
+            message,
+            stream_id: StreamId::ZERO,
+            previous: None,
+            partition: 0,
+            message_id: Uuid::now_v7(),
+            occurred_at: now,
+            attempt: 1,
+            first_delivered: now,
+            trace: TraceContext::root(),
+            claim: None,
+        }
+    }
 }
 
 /// Why an entry was not handled, and what is to become of it.
@@ -55,6 +76,9 @@ pub enum Failure {
         reason: String,
         /// When to try again, if the handler knows better than the backoff.
         after: Option<Duration>,
+        /// What is to be written together with the record of the failure; not if the entry goes to the dead letters because this
+        /// was its last attempt.
+        commit: Commit,
     },
     /// It will never succeed: the entry goes to the dead letters.
     Reject {
@@ -66,7 +90,21 @@ pub enum Failure {
 impl Failure {
     /// Try again after the usual backoff.
     pub fn retry(reason: impl fmt::Display) -> Self {
-        Self::Retry { reason: reason.to_string(), after: None }
+        Self::Retry { reason: reason.to_string(), after: None, commit: Commit::new() }
+    }
+
+    /// Try again after so long.
+    pub fn retry_after(reason: impl fmt::Display, after: Duration) -> Self {
+        Self::Retry { reason: reason.to_string(), after: Some(after), commit: Commit::new() }
+    }
+
+    /// The same, and write this together with the record of the failure. A failure that is never tried again writes nothing.
+    #[must_use]
+    pub fn writing(mut self, with: Commit) -> Self {
+        if let Self::Retry { commit, .. } = &mut self {
+            *commit = with;
+        }
+        self
     }
 
     /// Never try again.

@@ -11,6 +11,7 @@
 //! | append | [`Producer`], [`Commit::append`] | the first sends nothing twice by itself; the second happens once, with what caused it |
 //! | append at a given time | [`delayed`] | once, never early, cancellable until then |
 //! | work on entries | [`Worker`] over a [`Handler`] | at least one attempt at each; what it commits is applied once |
+//! | do outside what must be done once | [`Delivery::begin`], [`Exclusive`] | one attempt at a time; the outcome of the latest counts, and once |
 //! | … any, many at a time | [`Mode::Competing`], in `competing` | a failing entry holds up no other |
 //! | … in their order | [`Mode::Ordered`], in `ordered` | one instance at a time, one entry after the other |
 //! | see to what was given up | [`dead_letters`] | each letter with its entry, its reason and its attempts; a replay happens once |
@@ -135,6 +136,7 @@ mod commit;
 mod competing;
 pub mod dead_letters;
 pub mod delayed;
+mod exclusive;
 mod failures;
 mod handler;
 mod id;
@@ -151,6 +153,7 @@ mod worker;
 mod writes;
 
 pub use commit::Commit;
+pub use exclusive::{Attempt, Begun, Exclusive, Fence};
 pub use handler::{Delivery, Failure, Handler};
 pub use id::{InvalidStreamId, StreamId};
 pub use keys::{GroupKeys, StreamKeys};

@@ -4,9 +4,9 @@ use redis::Cmd;
 
 use super::Commit;
 
-/// Adds the keys that the commits' writes take, in their order.
+/// Adds the keys that the commits take, in their order.
 pub(super) fn add_keys<'a>(keys: &mut Vec<&'a str>, commits: impl Iterator<Item = &'a Commit>) {
-    keys.extend(commits.flat_map(Commit::writes).filter_map(|write| write.key.as_deref()));
+    keys.extend(commits.flat_map(Commit::keys));
 }
 
 /// Adds the writes of one commit.

@@ -71,6 +71,12 @@ impl Gate {
         Self(Arc::new(Semaphore::new(0)))
     }
 
+    pub(crate) fn opened() -> Self {
+        let gate = Self::closed();
+        gate.open();
+        gate
+    }
+
     pub(crate) fn let_through(&self, handlers: usize) {
         self.0.add_permits(handlers);
     }

@@ -22,19 +22,27 @@ pub(crate) fn paid(order_id: OrderId) -> OrderEvent {
         amount: AMOUNT,
         charge_id: "ch_1".into(),
         attempt: 1,
+        resolution: None,
     }
 }
 
 fn declined(order_id: OrderId) -> OrderEvent {
     let (customer_id, payment_id) = ("42".into(), PaymentId::of(order_id));
     let reason = "insufficient_funds".into();
-    OrderEvent::PaymentDeclined { order_id, customer_id, payment_id, amount: AMOUNT, reason }
+    OrderEvent::PaymentDeclined {
+        order_id,
+        customer_id,
+        payment_id,
+        amount: AMOUNT,
+        reason,
+        resolution: None,
+    }
 }
 
 fn parked(order_id: OrderId) -> OrderEvent {
     let (customer_id, payment_id) = ("42".into(), PaymentId::of(order_id));
     let reason = "the provider does not know".into();
-    OrderEvent::PaymentParked { order_id, customer_id, payment_id, amount: AMOUNT, reason }
+    OrderEvent::PaymentParked { order_id, customer_id, payment_id, amount: AMOUNT, reason, attempts: 12 }
 }
 
 impl Shop {

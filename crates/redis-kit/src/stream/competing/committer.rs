@@ -178,7 +178,7 @@ impl<H: Handler> Committer<H> {
     }
 
     async fn attempt_failed(&self, handled: Handled, error: &Error) {
-        let outcome = self.attempts.failed(handled.receipt.failed + 1, error.to_string(), None);
+        let outcome = self.attempts.failed(handled.receipt.failed + 1, error.to_string());
         self.fail(Handled { outcome, ..handled }).await;
     }
 
@@ -188,8 +188,8 @@ impl<H: Handler> Committer<H> {
         let mut tries = 0;
         let fenced = loop {
             let answer = match &handled.outcome {
-                Outcome::Postpone { reason, pause } => {
-                    self.member.postpone(&mut redis, handled.receipt, *pause, reason).await
+                Outcome::Postpone { reason, pause, commit } => {
+                    self.member.postpone(&mut redis, handled.receipt, *pause, reason, commit).await
                 }
                 Outcome::Reject { reason } => self.member.reject(&mut redis, handled.receipt, reason).await,
                 Outcome::Commit(_) => return,
@@ -245,7 +245,7 @@ impl<H: Handler> Committer<H> {
                 metrics.committed.increment(1);
                 debug!("committed");
             }
-            (Fenced::Done, Outcome::Postpone { reason, pause }) => {
+            (Fenced::Done, Outcome::Postpone { reason, pause, .. }) => {
                 metrics.retried.increment(1);
                 warn!(reason, ?pause, "the attempt failed; trying again later");
             }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{
+    claim::Claim,
     committer::{Committer, Handled},
     fetcher::{Fetched, Fetcher},
     in_hand::InHand,
@@ -168,6 +169,8 @@ impl<'a, H: Handler> Consumer<'a, H> {
             in_hand: Arc::clone(&in_hand),
         };
         let dispatcher = Dispatcher {
+            member: Arc::clone(&member),
+            redis: seat.redis.clone(),
             attempts: Arc::clone(&seat.attempts),
             handling: JoinSet::new(),
             handled,
@@ -242,6 +245,8 @@ impl<'a, H: Handler> Consumer<'a, H> {
 
 /// Gives entries to the handler.
 struct Dispatcher<H> {
+    member: Arc<Member>,
+    redis: Connection,
     attempts: Arc<Attempts<H>>,
     handling: JoinSet<()>,
     handled: mpsc::UnboundedSender<Handled>,
@@ -263,7 +268,8 @@ impl<H: Handler> Dispatcher<H> {
     }
 
     async fn start(&mut self, Taken { entry, receipt }: Taken) {
-        let (span, outcome) = self.attempts.attempt(&entry, None);
+        let claim = Claim { member: Arc::clone(&self.member), receipt, redis: self.redis.clone() };
+        let (span, outcome) = self.attempts.attempt(&entry, None, Some(claim));
         let handled = self.handled.clone();
         let finish = move |outcome| {
             // Nobody listens once the consumer has ended, and its outcomes are refused then.

@@ -7,6 +7,7 @@
 //! | how much is taken | `in_hand.rs` |
 //! | outcomes to Redis | `committer.rs` |
 //! | proof of life | `lease.rs` |
+//! | one delivery, as its handler has it | `claim.rs` |
 //! | each script as a function | `scripts.rs`, over `lua/` |
 //!
 //! # Why nothing is lost or done twice
@@ -19,6 +20,7 @@
 //! entry from one consumer to another keep the time of its first delivery there (`XCLAIM … IDLE`), which nothing else would
 //! remember; `XPENDING` then shows as idle time for how long an entry has been tried.
 
+mod claim;
 mod committer;
 mod fetcher;
 mod in_hand;
@@ -28,4 +30,5 @@ mod lease;
 mod model;
 mod scripts;
 
+pub(super) use claim::Claim;
 pub(super) use lane::CompetingLane;

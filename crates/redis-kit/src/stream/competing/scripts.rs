@@ -1,18 +1,19 @@
 //! The scripts of a competing consumer, one typed function each. What they do is said in the `.lua` files.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use redis::Cmd;
+use redis::{Cmd, FromRedisValue, ParsingError, Value};
 
 use crate::{
     Connection, Error,
     lua::{Lua, lua, millis},
     stream::{
-        Commit, StreamId,
+        Attempt, Begun, Commit, Exclusive, Fence, StreamId,
         attempt::RawEntry,
         failures::Failures,
         keys::GroupKeys,
@@ -24,10 +25,17 @@ use crate::{
 static JOIN: LazyLock<Lua> = lua!("lua/join.lua");
 static HEARTBEAT: LazyLock<Lua> = lua!("lua/heartbeat.lua");
 static ACKNOWLEDGE: LazyLock<Lua> = lua!("lua/acknowledge.lua");
+static BEGIN: LazyLock<Lua> = lua!("../lua/check.lua", "lua/fence.lua", "lua/exclusive.lua", "lua/begin.lua");
 static COMMIT: LazyLock<Lua> =
-    lua!("../lua/check.lua", "../lua/writes.lua", "lua/fence.lua", "lua/commit.lua");
-static POSTPONE: LazyLock<Lua> =
-    lua!("../lua/check.lua", "../lua/failures.lua", "lua/fence.lua", "lua/postpone.lua");
+    lua!("../lua/check.lua", "../lua/writes.lua", "lua/fence.lua", "lua/exclusive.lua", "lua/commit.lua");
+static POSTPONE: LazyLock<Lua> = lua!(
+    "../lua/check.lua",
+    "../lua/writes.lua",
+    "../lua/failures.lua",
+    "lua/fence.lua",
+    "lua/exclusive.lua",
+    "lua/postpone.lua"
+);
 static REJECT: LazyLock<Lua> =
     lua!("../lua/check.lua", "../lua/failures.lua", "lua/fence.lua", "lua/reject.lua");
 static CLAIM: LazyLock<Lua> = lua!("lua/claim.lua");
@@ -180,21 +188,44 @@ impl Member {
         Ok(usize::try_from(acknowledged).ok())
     }
 
+    /// Begins an attempt at exclusive work.
+    pub(super) async fn begin(
+        &self,
+        redis: &mut Connection,
+        receipt: Receipt,
+        work: &Exclusive<'_>,
+    ) -> Result<Begun, Error> {
+        let mut call = BEGIN.call([&*self.stream, &self.keys.attempts, &work.record, &work.lock]);
+        self.fenced(&mut call, receipt).arg(millis(work.lock_time)).arg(work.states.len()).arg(work.states);
+        for (name, value) in &work.fields {
+            call.arg(*name).arg(value);
+        }
+        Ok(match BEGIN.run(redis, &call).await? {
+            BeginReply::Begun { token, at, record } => {
+                let fence = Fence { record: work.record.clone(), lock: work.lock.clone(), token };
+                Begun::Attempt(Attempt { fence, at, record })
+            }
+            BeginReply::Busy { free_in } => Begun::Busy { free_in },
+            BeginReply::OtherState(record) => Begun::OtherState(record),
+            BeginReply::Lost => Begun::Lost,
+        })
+    }
+
     /// Applies commits and acknowledges their entries. The answers come in the same order.
     pub(super) async fn commit(
         &self,
         redis: &mut Connection,
         commits: &[(Receipt, &Commit)],
     ) -> Result<Vec<Fenced>, Error> {
-        let mut keys = vec![&*self.stream, &self.keys.attempts];
+        let mut keys = vec![&*self.stream, &self.keys.attempts, &self.keys.retry];
         add_keys(&mut keys, commits.iter().map(|(_, commit)| *commit));
         let mut call = COMMIT.call(keys);
         call.arg(&*self.group).arg(&self.consumer);
         for (receipt, commit) in commits {
             call.arg(receipt.id).arg(receipt.deliveries).arg(receipt.failed);
-            add_writes(&mut call, commit);
+            add_guarded(&mut call, commit);
         }
-        let answers: Vec<redis::Value> = COMMIT.run(redis, &call).await?;
+        let answers: Vec<Value> = COMMIT.run(redis, &call).await?;
         Ok(answers.into_iter().map(Fenced::of).collect())
     }
 
@@ -205,10 +236,13 @@ impl Member {
         receipt: Receipt,
         pause: Duration,
         reason: &str,
+        commit: &Commit,
     ) -> Result<Fenced, Error> {
-        let keys = &*self.keys;
-        let mut call = POSTPONE.call([&*self.stream, &keys.attempts, &keys.retry]);
+        let mut keys = vec![&*self.stream, &self.keys.attempts, &self.keys.retry];
+        add_keys(&mut keys, std::iter::once(commit));
+        let mut call = POSTPONE.call(keys);
         self.fenced(&mut call, receipt).arg(millis(pause)).arg(reason).arg(WAITING);
+        add_guarded(&mut call, commit);
         Ok(Fenced::of(POSTPONE.run(redis, &call).await?))
     }
 
@@ -264,11 +298,11 @@ impl Member {
 }
 
 impl Fenced {
-    fn of(answer: redis::Value) -> Self {
+    fn of(answer: Value) -> Self {
         match answer {
-            redis::Value::Int(1) => Self::Done,
-            redis::Value::Int(-1) => Self::Lost,
-            redis::Value::BulkString(text) => {
+            Value::Int(1) => Self::Done,
+            Value::Int(-1) => Self::Lost,
+            Value::BulkString(text) => {
                 let text = String::from_utf8_lossy(&text);
                 let (code, detail) = text.split_once(' ').unwrap_or((&text, ""));
                 Self::Failed(redis::make_extension_error(code.into(), Some(detail.into())).into())
@@ -276,6 +310,45 @@ impl Fenced {
             _ => Self::Refused,
         }
     }
+}
+
+/// What `begin.lua` answers.
+enum BeginReply {
+    Begun { token: u64, at: Timestamp, record: HashMap<String, String> },
+    Busy { free_in: Duration },
+    OtherState(HashMap<String, String>),
+    Lost,
+}
+
+impl FromRedisValue for BeginReply {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        let mut parts = Vec::<Value>::from_redis_value(value)?.into_iter();
+        let mut next = || parts.next().unwrap_or(Value::Nil);
+        Ok(match String::from_redis_value(next())?.as_str() {
+            "begun" => {
+                let (token, at) = (u64::from_redis_value(next())?, i64::from_redis_value(next())?);
+                let at = Timestamp::from_millisecond(at).map_err(|_| ParsingError::from("not a time"))?;
+                Self::Begun { token, at, record: HashMap::from_redis_value(next())? }
+            }
+            // A lock without an end is none of ours; it is asked for again in a while.
+            "busy" => Self::Busy {
+                free_in: Duration::from_millis(
+                    u64::try_from(i64::from_redis_value(next())?).unwrap_or(1_000),
+                ),
+            },
+            "state" => Self::OtherState(HashMap::from_redis_value(next())?),
+            _ => Self::Lost,
+        })
+    }
+}
+
+/// Adds a commit's writes behind the token of the attempt that they are by, or `''`.
+fn add_guarded(call: &mut Cmd, commit: &Commit) {
+    match commit.fence() {
+        Some(fence) => call.arg(fence.token),
+        None => call.arg(""),
+    };
+    add_writes(call, commit);
 }
 
 fn all_taken(entries: Vec<ScriptEntry>) -> Vec<Taken> {

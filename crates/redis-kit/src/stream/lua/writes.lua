@@ -2,6 +2,7 @@
 -- kind, the number of its arguments, and the arguments:
 --   append   fields and values of the new entry
 --   set      fields and values of a hash
+--   remove   fields of a hash
 --   advance  'version', the event's stream id, then fields and values of a hash
 --   publish  channel, payload (the one kind without a key)
 -- A write's key is the next of KEYS.
@@ -18,15 +19,17 @@ end
 -- Lua's stack holds some thousand arguments of a call.
 local MOST_ARGS = 7000
 
-local function set_fields(key, first, last)
-  for i = first, last, 1000 do redis.call('HSET', key, unpack(ARGV, i, math.min(i + 999, last))) end
+local function in_parts(command, key, first, last)
+  for i = first, last, 1000 do redis.call(command, key, unpack(ARGV, i, math.min(i + 999, last))) end
 end
+local function set_fields(key, first, last) in_parts('HSET', key, first, last) end
 
 local kinds = {
   append = { command = 'XADD', type = 'stream', apply = function(key, first, last)
     redis.call('XADD', key, '*', unpack(ARGV, first, last))
   end },
   set = { command = 'HSET', type = 'hash', apply = set_fields },
+  remove = { command = 'HDEL', type = 'hash', apply = function(key, first, last) in_parts('HDEL', key, first, last) end },
   advance = { command = 'HSET', type = 'hash', apply = function(key, first, last)
     local seen = redis.call('HGET', key, 'version')
     if seen and is_before(seen, ARGV[first + 1]) then set_fields(key, first, last) end

@@ -11,7 +11,7 @@ use crate::{
     Backoff, Connection, Error,
     pubsub::tip,
     stream::{
-        Handler, StreamId, WorkerStatus,
+        Commit, Handler, StreamId, WorkerStatus,
         attempt::{Attempts, Outcome, RawEntry},
         delayed::append_all_due,
         failures::Failures,
@@ -147,10 +147,10 @@ impl<H: Handler> Passage<'_, H> {
                 if self.stop.is_cancelled() {
                     return self.commit(done).await;
                 }
-                let (span, outcome) = self.attempts.attempt(&entry, Some(previous));
+                let (span, outcome) = self.attempts.attempt(&entry, Some(previous), None);
                 let outcome = self.polling(self.hold.lost().run_until_cancelled(outcome));
                 let Some(outcome) = outcome.await else { return Ok(Some(End::Lost)) };
-                let Outcome::Postpone { reason, pause } = outcome else {
+                let Outcome::Postpone { reason, pause, commit } = outcome else {
                     previous = entry.id;
                     done.push((entry, outcome, span));
                     break;
@@ -163,7 +163,7 @@ impl<H: Handler> Passage<'_, H> {
                     // One of those could not be passed, or the cursor was moved by hand. It comes first.
                     return Ok(None);
                 }
-                if !self.fail(&entry, &span, &reason, pause).await? {
+                if !self.fail(&entry, &span, &reason, &commit, pause).await? {
                     return Ok(Some(End::Lost));
                 }
                 entry.failed += 1;
@@ -178,9 +178,10 @@ impl<H: Handler> Passage<'_, H> {
         entry: &RawEntry,
         span: &Span,
         reason: &str,
+        commit: &Commit,
         pause: Duration,
     ) -> Result<bool, Error> {
-        if !self.contender.fail(&mut self.redis, self.hold.fence, entry, reason).await? {
+        if !self.contender.fail(&mut self.redis, self.hold.fence, entry, reason, commit).await? {
             return Ok(false);
         }
         self.attempts.metrics.retried.increment(1);
@@ -263,7 +264,7 @@ impl<H: Handler> Passage<'_, H> {
             return Ok(None);
         };
         let (span, attempt) = (Span::current(), entry.failed + 1);
-        match self.attempts.failed(attempt, wrong, None) {
+        match self.attempts.failed(attempt, wrong) {
             outcome @ Outcome::Reject { .. } if matches!(refused, Outcome::Commit(_)) => {
                 let entry = RawEntry { fields: RawFields::default(), ..*entry };
                 Box::pin(self.commit(vec![(entry, outcome, span)])).await
@@ -271,7 +272,7 @@ impl<H: Handler> Passage<'_, H> {
             // What cannot even be rejected waits for somebody to mend the cause.
             Outcome::Postpone { reason, .. } | Outcome::Reject { reason } => {
                 let pause = self.attempts.options.backoff.pause(attempt);
-                let held = self.fail(entry, &span, &reason, pause).await?;
+                let held = self.fail(entry, &span, &reason, &Commit::new(), pause).await?;
                 // Read again, it must be known to have failed.
                 self.failures = None;
                 Ok((!held).then_some(End::Lost))

@@ -8,7 +8,7 @@ use crate::{
     Connection, Error,
     lua::{Lua, lua, millis},
     stream::{
-        StreamId,
+        Commit, StreamId,
         attempt::{Outcome, RawEntry},
         failures::Failures,
         keys::GroupKeys,
@@ -20,7 +20,8 @@ static CONTEND: LazyLock<Lua> = lua!("lua/contend.lua");
 static GIVE: LazyLock<Lua> = lua!("lua/give.lua");
 static PASS: LazyLock<Lua> =
     lua!("../lua/check.lua", "../lua/writes.lua", "../lua/failures.lua", "lua/held.lua", "lua/pass.lua");
-static FAIL: LazyLock<Lua> = lua!("../lua/check.lua", "../lua/failures.lua", "lua/held.lua", "lua/fail.lua");
+static FAIL: LazyLock<Lua> =
+    lua!("../lua/check.lua", "../lua/writes.lua", "../lua/failures.lua", "lua/held.lua", "lua/fail.lua");
 
 /// One instance's place among those that want to hold one partition for a group.
 #[derive(Clone, Debug)]
@@ -131,17 +132,21 @@ impl Contender {
             .map(|(cursor, wrong)| Passed { cursor, wrong: Some(wrong).filter(|wrong| !wrong.is_empty()) }))
     }
 
-    /// Records a failed attempt at the next entry. False if the partition is another's.
+    /// Records a failed attempt at the next entry, and writes what its handler returned with it. False if the partition is another's.
     pub(super) async fn fail(
         &self,
         redis: &mut Connection,
         fence: u64,
         entry: &RawEntry,
         reason: &str,
+        commit: &Commit,
     ) -> Result<bool, Error> {
-        let mut call = FAIL.call([&*self.stream, &self.keys.lease, &self.keys.attempts]);
+        let mut keys = vec![&*self.stream, &self.keys.lease, &self.keys.attempts];
+        add_keys(&mut keys, std::iter::once(commit));
+        let mut call = FAIL.call(keys);
         self.fenced(&mut call, fence).arg(entry.id).arg(reason).arg(entry.failed);
         call.arg(entry.first_delivered.as_millisecond());
+        add_writes(&mut call, commit);
         let reply: Option<u8> = FAIL.run(redis, &call).await?;
         Ok(reply.is_some())
     }

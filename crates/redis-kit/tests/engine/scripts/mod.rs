@@ -45,6 +45,8 @@ where
 /// What a handler returned for one entry, as scripts are given it.
 #[derive(Default)]
 struct Writes {
+    /// The token of the attempt at exclusive work that they are by. Only competing delivery has such.
+    token: Option<String>,
     count: usize,
     keys: Vec<String>,
     args: Vec<String>,
@@ -81,6 +83,11 @@ impl Writes {
     /// Their number, and each of them.
     fn args(&self) -> impl Iterator<Item = String> {
         std::iter::once(self.count.to_string()).chain(self.args.iter().cloned())
+    }
+
+    /// The same behind the token, or `''`.
+    fn guarded_args(&self) -> impl Iterator<Item = String> {
+        std::iter::once(self.token.clone().unwrap_or_default()).chain(self.args())
     }
 }
 

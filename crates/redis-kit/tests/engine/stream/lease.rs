@@ -114,7 +114,7 @@ async fn a_worker_of_the_same_name_takes_over_from_one_that_crashed() {
 #[tokio::test]
 async fn dead_consumers_are_removed_also_those_that_left_retries() {
     let bench = Bench::start().await;
-    let retry = |_| async { Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }) };
+    let retry = |_| async { Err(Failure::retry_after("not yet", NEVER)) };
     let planned = ["ZCARD", "jobs:{t}:retry:workers"];
     for (count, name) in (1..).zip(["x", "y", "z"]) {
         let dying = bench.work(name, options_with_takeover(), retry).await;
@@ -143,7 +143,7 @@ async fn an_entry_deleted_while_it_waits_for_its_retry_is_forgotten() {
         .work("w", options(), move |job| {
             noted.push(job.attempt);
             let deleted = job.message.name() == "deleted";
-            let again = Failure::Retry { reason: "not yet".into(), after: Some(pause) };
+            let again = Failure::retry_after("not yet", pause);
             async move { if deleted { Err(again) } else { done(&job) } }
         })
         .await;

@@ -4,6 +4,7 @@ mod commit;
 mod dead_letters;
 mod delayed;
 mod delivery;
+mod exclusive;
 mod failures;
 mod inspect;
 mod lease;

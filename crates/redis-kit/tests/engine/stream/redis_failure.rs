@@ -150,8 +150,8 @@ async fn a_failure_whose_answer_is_lost_is_counted_once() {
         async move {
             noted.push(job.attempt);
             waiting.wait().await;
-            let after = Some(Duration::from_secs(1));
-            if job.attempt < 3 { Err(Failure::Retry { reason: "not yet".into(), after }) } else { done(&job) }
+            let again = Failure::retry_after("not yet", Duration::from_secs(1));
+            if job.attempt < 3 { Err(again) } else { done(&job) }
         }
     };
     let worker = Working::start(&redis, &[STREAM], "w", options(), handle).await;

@@ -89,7 +89,7 @@ async fn handing_back_does_not_cut_short_the_pause_of_an_entry_that_failed() {
                 noted.push(job.stream_id);
                 waiting.wait().await;
                 if job.message.name() == "fails" {
-                    return Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) });
+                    return Err(Failure::retry_after("not yet", NEVER));
                 }
                 std::future::pending().await
             }
@@ -137,7 +137,7 @@ async fn an_entry_that_comes_while_a_worker_stops_is_handled_or_left_unread() {
 async fn a_worker_that_leaves_an_entry_to_be_retried_leaves_all_the_same() {
     let bench = Bench::start().await;
     bench.want(&["a"]).await;
-    let retry = |_| async { Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }) };
+    let retry = |_| async { Err(Failure::retry_after("not yet", NEVER)) };
     let worker = bench.work("w", options(), retry).await;
     let planned = ["ZCARD", "jobs:{t}:retry:workers"];
     eventually("the retry", LIMIT, || async { same(&1, &bench.run::<u64>(&planned).await) }).await;

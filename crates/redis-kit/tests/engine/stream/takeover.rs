@@ -60,7 +60,7 @@ async fn a_zombie_changes_nothing_whatever_it_returns() {
     let zombie = bench
         .frozen("zombie", options_with_takeover(), |job| match job.message.name() {
             "commits" => done(job),
-            "retries" => Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }),
+            "retries" => Err(Failure::retry_after("not yet", NEVER)),
             _ => Err(Failure::reject("never")),
         })
         .await;

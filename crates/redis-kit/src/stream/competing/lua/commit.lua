@@ -1,24 +1,41 @@
 -- Applies what handlers returned and acknowledges their entries, each entry by itself in one step: a crash leaves
 -- either both or neither.
 --
--- KEYS[1…2] as in fence.lua   KEYS[3…] as in writes.lua
+-- KEYS[1…2] as in fence.lua   KEYS[3] retry   KEYS[4…] for each entry: record and lock of its attempt at exclusive work, if it made
+--   one, and those of its writes as in writes.lua
 -- ARGV[1…2] as in fence.lua   ARGV[3…] for each entry: its id, how often it had been delivered, how many attempts had
---   failed, and its writes as in writes.lua
+--   failed, the token of its attempt at exclusive work or '', and its writes as in writes.lua
 -- Reply: for each entry 1 (applied and acknowledged), 0 (refused, because the delivery is not this consumer's any more) or
 --   an error's text, with nothing of that entry written.
 local unsettled = problem('XACK', KEYS[1], 'stream') or problem('HDEL', KEYS[2], 'hash')
-local results, position, key = {}, 3, 3
+local results, position, key = {}, 3, 4
 while position <= #ARGV do
-  local id, deliveries, failed = ARGV[position], ARGV[position + 1], ARGV[position + 2]
+  local id, deliveries, failed, token = unpack(ARGV, position, position + 3)
+  local record, lock
+  if token ~= '' then
+    record, lock, key = KEYS[key], KEYS[key + 1], key + 2
+  end
   local result, writes, wrong = 0, nil, nil
-  writes, wrong, position, key = read_writes(position + 3, key)
-  if held(id, deliveries) then
+  writes, wrong, position, key = read_writes(position + 4, key)
+  local is_held = held(id, deliveries)
+  if token == '' and is_held then
     result = unsettled or wrong or 1
     if result == 1 then
       apply(writes)
       settle(id, failed ~= '0')
     end
+  elseif token ~= '' and is_latest(record, token) then
+    -- The fence alone decides: the outcome is known, whoever the entry has been moved to meanwhile.
+    result = unsettled or problem('ZREM', KEYS[3], 'zset') or problem('HINCRBY', record, 'hash')
+      or problem('DEL', lock, 'string') or wrong or 1
+    if result == 1 then
+      apply(writes)
+      close(record, lock, token)
+      settle(id, true)
+      if not is_held then redis.call('ZREM', KEYS[3], id) end
+    end
   else
+    if is_held then result = 'FENCED another attempt began after this one' end
     forget_checks()
   end
   results[#results + 1] = result

@@ -258,7 +258,8 @@ impl World {
     }
 
     async fn postpone(&mut self, who: usize, receipt: Receipt) -> Checked {
-        let answer = self.members[who].postpone(&mut self.redis, receipt, HOUR, "not yet").await;
+        let answer =
+            self.members[who].postpone(&mut self.redis, receipt, HOUR, "not yet", &Commit::new()).await;
         self.in_hand[who].remove(&receipt.id);
         let is_held = self.books.is_held(who, receipt.id, receipt.deliveries);
         let entry = self.books.entry(receipt.id);

@@ -1,6 +1,7 @@
 //! The scripts of competing delivery.
 
 mod commit;
+mod exclusive;
 mod membership;
 mod settling;
 mod waiting;
@@ -15,10 +16,27 @@ use crate::harness::{Bench, GROUP, STREAM};
 static JOIN: LazyLock<Script> = script!("competing/lua/join.lua");
 static HEARTBEAT: LazyLock<Script> = script!("competing/lua/heartbeat.lua");
 static ACKNOWLEDGE: LazyLock<Script> = script!("competing/lua/acknowledge.lua");
-static COMMIT: LazyLock<Script> =
-    script!("lua/check.lua", "lua/writes.lua", "competing/lua/fence.lua", "competing/lua/commit.lua");
-static POSTPONE: LazyLock<Script> =
-    script!("lua/check.lua", "lua/failures.lua", "competing/lua/fence.lua", "competing/lua/postpone.lua");
+static BEGIN: LazyLock<Script> = script!(
+    "lua/check.lua",
+    "competing/lua/fence.lua",
+    "competing/lua/exclusive.lua",
+    "competing/lua/begin.lua"
+);
+static COMMIT: LazyLock<Script> = script!(
+    "lua/check.lua",
+    "lua/writes.lua",
+    "competing/lua/fence.lua",
+    "competing/lua/exclusive.lua",
+    "competing/lua/commit.lua"
+);
+static POSTPONE: LazyLock<Script> = script!(
+    "lua/check.lua",
+    "lua/writes.lua",
+    "lua/failures.lua",
+    "competing/lua/fence.lua",
+    "competing/lua/exclusive.lua",
+    "competing/lua/postpone.lua"
+);
 static REJECT: LazyLock<Script> =
     script!("lua/check.lua", "lua/failures.lua", "competing/lua/fence.lua", "competing/lua/reject.lua");
 static CLAIM: LazyLock<Script> = script!("competing/lua/claim.lua");
@@ -104,12 +122,12 @@ impl<'a> Consumer<'a> {
 
     /// Commits, and returns for each entry `1`, `0`, or the code of its error.
     async fn commit(self, entries: &[Entry<'_>]) -> Answer<Vec<String>> {
-        let mut keys = vec![STREAM, ATTEMPTS];
+        let mut keys = vec![STREAM, ATTEMPTS, RETRY];
         let mut args = vec![GROUP.to_owned(), self.name.to_owned()];
         for Entry(id, deliveries, failed, writes) in entries {
             keys.extend(writes.keys.iter().map(String::as_str));
             args.extend([(*id).to_owned(), deliveries.to_string(), failed.to_string()]);
-            args.extend(writes.args());
+            args.extend(writes.guarded_args());
         }
         let answers: Vec<String> = call(self.bench, &COMMIT, &keys, &args).await?;
         let code = |answer: &String| answer.split(' ').next().unwrap_or_default().to_owned();
@@ -117,8 +135,24 @@ impl<'a> Consumer<'a> {
     }
 
     async fn postpone(self, id: &str, deliveries: u64, pause: &str, reason: &str) -> Answer<i64> {
-        let args = [id, &deliveries.to_string(), pause, reason, WAITING];
-        self.call(&POSTPONE, &[STREAM, ATTEMPTS, RETRY], &args).await
+        self.postpone_with(id, deliveries, pause, reason, Writes::none()).await
+    }
+
+    async fn postpone_with(
+        self,
+        id: &str,
+        deliveries: u64,
+        pause: &str,
+        reason: &str,
+        writes: Writes,
+    ) -> Answer<i64> {
+        let mut keys = vec![STREAM, ATTEMPTS, RETRY];
+        keys.extend(writes.keys.iter().map(String::as_str));
+        let deliveries = deliveries.to_string();
+        let mut args =
+            [GROUP, self.name, id, &deliveries, pause, reason, WAITING].map(str::to_owned).to_vec();
+        args.extend(writes.guarded_args());
+        call(self.bench, &POSTPONE, &keys, &args).await
     }
 
     async fn reject(self, id: &str, deliveries: u64, reason: &str) -> Answer<i64> {

@@ -19,8 +19,13 @@ static PASS: LazyLock<Script> = script!(
     "ordered/lua/held.lua",
     "ordered/lua/pass.lua"
 );
-static FAIL: LazyLock<Script> =
-    script!("lua/check.lua", "lua/failures.lua", "ordered/lua/held.lua", "ordered/lua/fail.lua");
+static FAIL: LazyLock<Script> = script!(
+    "lua/check.lua",
+    "lua/writes.lua",
+    "lua/failures.lua",
+    "ordered/lua/held.lua",
+    "ordered/lua/fail.lua"
+);
 
 const AN_HOUR: &str = "3600000";
 
@@ -101,8 +106,18 @@ impl<'a> Instance<'a> {
     }
 
     async fn fail(self, id: &str, reason: &str, failed: u32) -> Answer<Option<u8>> {
-        let args = [GROUP, self.name, self.fence, id, reason, &failed.to_string()];
-        call(self.bench, &FAIL, &[STREAM, LEASE, ATTEMPTS], &args).await
+        self.fail_with(id, reason, failed, Writes::none()).await
+    }
+
+    async fn fail_with(self, id: &str, reason: &str, failed: u32, writes: Writes) -> Answer<Option<u8>> {
+        let mut keys = vec![STREAM, LEASE, ATTEMPTS];
+        keys.extend(writes.keys.iter().map(String::as_str));
+        let first_delivered = "1";
+        let mut args = [GROUP, self.name, self.fence, id, reason, &failed.to_string(), first_delivered]
+            .map(str::to_owned)
+            .to_vec();
+        args.extend(writes.args());
+        call(self.bench, &FAIL, &keys, &args).await
     }
 }
 

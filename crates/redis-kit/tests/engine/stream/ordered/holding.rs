@@ -205,7 +205,7 @@ async fn a_stop_does_not_wait_for_a_pause() {
     let worker = bench
         .work("w", options(), move |job| {
             noted.push(job.attempt);
-            async { Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }) }
+            async { Err(Failure::retry_after("not yet", NEVER)) }
         })
         .await;
     bench.want(&["a"]).await;
@@ -221,7 +221,7 @@ async fn a_holder_that_was_frozen_changes_nothing_whatever_it_returns() {
         bench.want(&[outcome, "next"]).await;
         let zombie = bench
             .frozen("zombie", options_with_takeover(), |job| match job.message.name() {
-                "retries" => Err(Failure::Retry { reason: "not yet".into(), after: Some(NEVER) }),
+                "retries" => Err(Failure::retry_after("not yet", NEVER)),
                 "rejects" => Err(Failure::reject("never")),
                 _ => done(job),
             })

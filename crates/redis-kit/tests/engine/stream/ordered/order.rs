@@ -18,7 +18,7 @@ use crate::{
 
 /// Fails for now.
 fn again_after(after: Duration) -> Failure {
-    Failure::Retry { reason: "not yet".into(), after: Some(after) }
+    Failure::retry_after("not yet", after)
 }
 
 #[tokio::test]

@@ -249,9 +249,7 @@ async fn a_full_redis_still_takes_commits_failures_and_dead_letters() {
             waiting.wait().await;
             match (job.message.name(), job.attempt) {
                 ("rejects", _) => Err(Failure::reject("never")),
-                ("retries", 1) => {
-                    Err(Failure::Retry { reason: "not yet".into(), after: Some(Duration::ZERO) })
-                }
+                ("retries", 1) => Err(Failure::retry_after("not yet", Duration::ZERO)),
                 _ => done(&job),
             }
         }
