@@ -74,6 +74,16 @@ impl Names {
         self.name(format_args!("payment:{{{partition}}}:{payment_id}"))
     }
 
+    /// A string: which attempt at a payment is being made.
+    pub fn payment_lock(&self, partition: u16, payment_id: PaymentId) -> String {
+        self.name(format_args!("lock:payment:{{{partition}}}:{payment_id}"))
+    }
+
+    /// A hash: the payments of one partition that wait for a person, by their id.
+    pub fn parked_payments(&self, partition: u16) -> String {
+        self.name(format_args!("payments-parked:{{{partition}}}"))
+    }
+
     /// A channel: every order event, for whoever listens now.
     pub fn orders_channel(&self) -> String {
         self.name(format_args!("orders"))
@@ -113,6 +123,8 @@ mod tests {
             names.order(3, id),
             names.idempotency_record(3, "ab12"),
             names.payment(3, PaymentId::of(id)),
+            names.payment_lock(3, PaymentId::of(id)),
+            names.parked_payments(3),
         ] {
             assert!(key.starts_with("shop:") && key.contains(":{3}"), "{key}");
         }

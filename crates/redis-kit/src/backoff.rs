@@ -38,7 +38,8 @@ impl Backoff {
         tokio::time::sleep(Self::RECONNECT.pause(attempt) + Self::RECONNECT.base).await;
     }
 
-    fn ceiling(&self, attempt: u32) -> Duration {
+    /// The longest that [`Self::pause`] may be.
+    pub fn ceiling(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         self.base.saturating_mul(1 << doublings).min(self.limit)
     }

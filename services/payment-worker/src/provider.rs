@@ -4,21 +4,20 @@
 //! |---|---|
 //! | 200, 201, and the charge has succeeded | charged |
 //! | 402, and the charge is declined | declined |
-//! | 400, 422 | the provider does not accept the request itself: a person must look |
-//! | anything else, or nothing | unknown: asked again with the same key |
+//! | 400, 422, or a charge of another amount | the provider does not accept the request itself: a person must look |
+//! | 404 when asked what became of a charge | it knows of none, which may change |
+//! | anything else, or nothing | unknown |
 //!
 //! Unknown is the answer that costs least when it is wrong. A rotated key (401), a proxy in between (403, 407), a wrong
-//! path (404, 405) or a redirect says nothing about the payment, and goes away once somebody has mended it.
+//! path (404, 405) or a redirect says nothing about the payment, and goes away once somebody has mended it. Nor does an
+//! answer about another payment, as comes from a provider that answers twice.
 
 use anyhow::Context;
-use common::{
-    messages::{OrderId, PaymentId},
-    money::Money,
-};
+use common::{messages::OrderId, money::Money};
 use reqwest::{Client, Response, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
 
-use crate::config::ProviderArgs;
+use crate::{config::ProviderArgs, payment::Answer, record::Payment};
 
 /// No more of an answer is read than this many bytes, give or take a chunk; a charge is a few hundred.
 const LARGEST_BODY: usize = 16 * 1024;
@@ -32,18 +31,7 @@ pub(crate) struct Provider {
     charges: String,
 }
 
-/// What the provider has decided; it will never decide otherwise for the same payment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    /// The money was moved.
-    Charged { charge_id: String },
-    /// The money will not be moved.
-    Declined { code: String },
-    /// The provider does not accept the request itself, so that repeating it is no use.
-    Refused { reason: String },
-}
-
-/// No decision is known: the money may have been moved or not. Asking again with the same key tells.
+/// Nothing is known: the money may have been moved or not.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unknown {
     #[error("the provider did not answer: {0:#}")]
@@ -58,6 +46,8 @@ pub(crate) enum Unknown {
         "the provider contradicts itself: it answered {status}, but says that the charge has {outcome:?}"
     )]
     Contradiction { status: StatusCode, outcome: Outcome },
+    #[error("the provider answered {0} with the charge of another payment")]
+    OtherPayment(StatusCode),
 }
 
 #[derive(Serialize)]
@@ -70,7 +60,11 @@ struct ChargeRequest {
 #[derive(Deserialize)]
 struct Charge {
     id: String,
+    /// The idempotency key it was asked for with.
+    key: String,
     status: Outcome,
+    #[serde(flatten)]
+    amount: Money,
     #[serde(default)]
     decline_code: Option<String>,
 }
@@ -100,51 +94,69 @@ impl Provider {
         Ok(Self { client, charges })
     }
 
-    /// Charges for an order, or learns what an earlier attempt with the same payment came to.
-    pub(crate) async fn charge(
-        &self,
-        payment_id: PaymentId,
-        order_id: OrderId,
-        amount: Money,
-    ) -> Result<Decision, Unknown> {
+    /// Charges, or learns what an earlier attempt at the same payment came to.
+    pub(crate) async fn charge(&self, payment: &Payment) -> Result<Answer, Unknown> {
         let request = self
             .client
             .post(&self.charges)
-            .header("idempotency-key", payment_id.to_string())
-            .json(&ChargeRequest { amount, reference: order_id });
+            .header("idempotency-key", payment.payment_id.to_string())
+            .json(&ChargeRequest { amount: payment.amount, reference: payment.order_id });
+        let answer = request.send().await.map_err(no_answer)?;
+        let expected = match answer.status() {
+            StatusCode::OK | StatusCode::CREATED => Outcome::Succeeded,
+            StatusCode::PAYMENT_REQUIRED => Outcome::Declined,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
+                return Ok(Answer::Refused { reason: refusal(answer).await });
+            }
+            status => return Err(Unknown::Answer(status)),
+        };
+        let status = answer.status();
+        let charge = Charge::read(answer).await?;
+        if charge.status != expected {
+            return Err(Unknown::Contradiction { status, outcome: charge.status });
+        }
+        charge.answer_to(payment, status)
+    }
+
+    /// Asks what became of a payment's charge, without making one.
+    pub(crate) async fn find(&self, payment: &Payment) -> Result<Answer, Unknown> {
+        let request = self.client.get(format!("{}/{}", self.charges, payment.payment_id));
         let answer = request.send().await.map_err(no_answer)?;
         match answer.status() {
-            StatusCode::OK | StatusCode::CREATED => {
-                let charge = Charge::read(answer, Outcome::Succeeded).await?;
-                Ok(Decision::Charged { charge_id: charge.id })
-            }
-            StatusCode::PAYMENT_REQUIRED => {
-                let charge = Charge::read(answer, Outcome::Declined).await?;
-                let code = charge.decline_code.as_deref().unwrap_or("declined");
-                Ok(Decision::Declined { code: shortened(code) })
-            }
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {
-                Ok(Decision::Refused { reason: refusal(answer).await })
-            }
+            StatusCode::OK => Charge::read(answer).await?.answer_to(payment, StatusCode::OK),
+            StatusCode::NOT_FOUND => Ok(Answer::NotFound),
             status => Err(Unknown::Answer(status)),
         }
     }
 }
 
 impl Charge {
-    /// The charge in an answer whose status says that it came to `expected`.
-    async fn read(mut answer: Response, expected: Outcome) -> Result<Self, Unknown> {
+    /// The charge in an answer.
+    async fn read(mut answer: Response) -> Result<Self, Unknown> {
         let status = answer.status();
         let mut body = Vec::new();
         read_beginning(&mut answer, &mut body).await.map_err(no_answer)?;
         if body.len() > LARGEST_BODY {
             return Err(Unknown::TooLong(status));
         }
-        let charge: Self = serde_json::from_slice(&body).map_err(|error| Unknown::NoCharge(status, error))?;
-        if charge.status != expected {
-            return Err(Unknown::Contradiction { status, outcome: charge.status });
+        serde_json::from_slice(&body).map_err(|error| Unknown::NoCharge(status, error))
+    }
+
+    /// What it says about a payment.
+    fn answer_to(self, payment: &Payment, status: StatusCode) -> Result<Answer, Unknown> {
+        if self.key != payment.payment_id.to_string() {
+            return Err(Unknown::OtherPayment(status));
         }
-        Ok(charge)
+        if self.amount != payment.amount {
+            let reason = format!("the provider has a charge of {} for this payment", self.amount);
+            return Ok(Answer::Refused { reason });
+        }
+        Ok(match self.status {
+            Outcome::Succeeded => Answer::Charged { charge_id: self.id },
+            Outcome::Declined => {
+                Answer::Declined { code: shortened(self.decline_code.as_deref().unwrap_or("declined")) }
+            }
+        })
     }
 }
 

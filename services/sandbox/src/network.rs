@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use axum::{
@@ -39,6 +39,7 @@ pub(crate) async fn serve(
 #[derive(Clone, Default)]
 pub(crate) struct Line {
     cut: Arc<AtomicBool>,
+    repeat: Arc<AtomicBool>,
 }
 
 impl Line {
@@ -47,6 +48,12 @@ impl Line {
     pub(crate) fn cut(&self) -> Response {
         self.cut.store(true, Ordering::Relaxed);
         ().into_response()
+    }
+
+    /// Sends this answer twice.
+    pub(crate) fn repeat(&self, answer: impl IntoResponse) -> Response {
+        self.repeat.store(true, Ordering::Relaxed);
+        answer.into_response()
     }
 }
 
@@ -67,7 +74,7 @@ impl axum::serve::Listener for Lines {
         // Small answers must not wait for the acknowledgement of earlier ones; without the option they are
         // slower, not wrong.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, line: Line::default() }, peer)
+        (Connection { stream, line: Line::default(), written: Vec::new() }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -79,6 +86,8 @@ impl axum::serve::Listener for Lines {
 struct Connection {
     stream: TcpStream,
     line: Line,
+    /// What is to be sent once more.
+    written: Vec<u8>,
 }
 
 impl Connection {
@@ -90,6 +99,20 @@ impl Connection {
         }
         self.stream.set_zero_linger()?;
         Err(ErrorKind::ConnectionReset.into())
+    }
+
+    fn is_to_repeat(&self) -> bool {
+        self.line.repeat.load(Ordering::Relaxed)
+    }
+
+    /// Sends what was written once more.
+    fn poll_repeat(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.written.is_empty() {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.written))?;
+            self.written.drain(..sent);
+        }
+        self.line.repeat.store(false, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -111,7 +134,11 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let sent = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        if self.is_to_repeat() {
+            self.written.extend_from_slice(&bytes[..sent]);
+        }
+        Poll::Ready(Ok(sent))
     }
 
     fn poll_write_vectored(
@@ -120,6 +147,10 @@ impl AsyncWrite for Connection {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
+        if self.is_to_repeat() {
+            let first = slices.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(context, first.map_or(&[], |slice| slice));
+        }
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
@@ -129,6 +160,9 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check()?;
+        if !self.written.is_empty() {
+            ready!(self.poll_repeat(context))?;
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

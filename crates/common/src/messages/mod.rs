@@ -7,4 +7,4 @@ mod payment;
 
 pub use announcement::Announcement;
 pub use order::{LineItem, OrderEvent, OrderId};
-pub use payment::{PaymentId, PaymentTask, Resolution, Verdict};
+pub use payment::{ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict};

@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
 use redis_kit::stream::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -72,6 +73,28 @@ pub struct Resolution {
     pub by: String,
     /// Why.
     pub why: String,
+}
+
+/// A payment that waits for a person, with what the person needs to know. It stands in `payments-parked:{p}`, a hash that
+/// whoever wants may read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParkedPayment {
+    /// The payment. The provider knows it by this id, which is its idempotency key.
+    pub payment_id: PaymentId,
+    /// The order it is for.
+    pub order_id: OrderId,
+    /// Who ordered.
+    pub customer_id: String,
+    /// What is to be charged.
+    pub amount: Money,
+    /// What stands in the way.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was tried for the first time.
+    pub first_attempt_at: Timestamp,
+    /// When it was given up.
+    pub parked_at: Timestamp,
 }
 
 /// What a parked payment is settled to.

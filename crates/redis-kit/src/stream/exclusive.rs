@@ -61,7 +61,11 @@ pub enum Begun {
 pub struct Attempt {
     /// What its outcome is written by.
     pub fence: Fence,
-    /// When it began, by the clock of Redis.
+    /// Which one, from 1.
+    pub number: u32,
+    /// When the first one began, by the clock of Redis.
+    pub first_at: Timestamp,
+    /// When this one did.
     pub at: Timestamp,
     /// The record as it is now.
     pub record: HashMap<String, String>,

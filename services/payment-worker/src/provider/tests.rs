@@ -20,10 +20,25 @@ use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use common::messages::PaymentId;
+
 use super::*;
 
-const SUCCEEDED: &str = r#"{"id":"ch_1","key":"k","status":"succeeded","amount":"49.80","currency":"EUR"}"#;
-const DECLINED: &str = r#"{"id":"ch_1","key":"k","status":"declined","decline_code":"card_declined"}"#;
+/// A charge of the payment that tests ask about, with what differs from test to test.
+macro_rules! charge_of {
+    ($($rest:literal)?) => {
+        charge_of!("50c0c1c4-3fe8-52f4-8a13-d9dad6319654", "49.80" $(, $rest)?)
+    };
+    ($key:literal, $amount:literal $(, $rest:literal)?) => {
+        concat!(
+            r#"{"id":"ch_1","key":""#, $key, r#"","amount":""#, $amount, r#"","currency":"EUR""#,
+            $(",", $rest,)? "}"
+        )
+    };
+}
+
+const SUCCEEDED: &str = charge_of!(r#""status":"succeeded""#);
+const DECLINED: &str = charge_of!(r#""status":"declined","decline_code":"card_declined""#);
 
 /// A client of `url` that gives up after `timeout_ms`.
 fn client(url: &str, timeout_ms: &str) -> Provider {
@@ -36,9 +51,14 @@ fn client(url: &str, timeout_ms: &str) -> Provider {
     Provider::new(&CommandLine::try_parse_from(flags).unwrap().args).unwrap()
 }
 
-async fn charge(provider: &Provider) -> Result<Decision, Unknown> {
+fn payment() -> Payment {
     let order_id = OrderId::from_u128(7);
-    provider.charge(PaymentId::of(order_id), order_id, Money::parse("49.80", "EUR").unwrap()).await
+    let amount = Money::parse("49.80", "EUR").unwrap();
+    Payment { payment_id: PaymentId::of(order_id), order_id, customer_id: "42".into(), amount }
+}
+
+async fn charge(provider: &Provider) -> Result<Answer, Unknown> {
+    provider.charge(&payment()).await
 }
 
 async fn listener() -> (String, TcpListener) {
@@ -72,14 +92,14 @@ async fn answering(
 }
 
 /// What is made of one answer.
-async fn taken(status: u16, body: &'static str) -> Result<Decision, Unknown> {
+async fn taken(status: u16, body: &'static str) -> Result<Answer, Unknown> {
     let status = StatusCode::from_u16(status).unwrap();
     let (provider, _) = answering(move || (status, body).into_response()).await;
     charge(&provider).await
 }
 
 /// What is made of an answer whose body never ends.
-async fn taken_endless(status: StatusCode) -> Result<Decision, Unknown> {
+async fn taken_endless(status: StatusCode) -> Result<Answer, Unknown> {
     let (provider, _) = answering(move || {
         let chunks = stream::repeat(Ok::<_, Infallible>("no\nend ".repeat(100)));
         (status, Body::from_stream(chunks)).into_response()
@@ -101,16 +121,16 @@ async fn the_payment_is_the_idempotency_key_and_the_order_the_reference() {
 #[tokio::test]
 async fn a_charge_that_succeeded_is_charged_whether_it_is_new_or_told_again() {
     for status in [200, 201] {
-        let charged = Decision::Charged { charge_id: "ch_1".into() };
+        let charged = Answer::Charged { charge_id: "ch_1".into() };
         assert_eq!(taken(status, SUCCEEDED).await.unwrap(), charged, "{status}");
     }
 }
 
 #[tokio::test]
 async fn a_402_is_declined_with_its_code_or_without() {
-    let declined = |code: &str| Decision::Declined { code: code.into() };
+    let declined = |code: &str| Answer::Declined { code: code.into() };
     assert_eq!(taken(402, DECLINED).await.unwrap(), declined("card_declined"));
-    let without = r#"{"id":"ch_1","status":"declined"}"#;
+    let without = charge_of!(r#""status":"declined""#);
     assert_eq!(taken(402, without).await.unwrap(), declined("declined"));
 }
 
@@ -127,7 +147,7 @@ async fn only_a_400_and_a_422_are_refusals() {
     for status in (300..=599).filter(|status| *status != 402) {
         next.store(status, Ordering::Relaxed);
         let refused = match charge(&provider).await {
-            Ok(Decision::Refused { reason }) => {
+            Ok(Answer::Refused { reason }) => {
                 assert!(reason.contains(&status.to_string()) && reason.ends_with(": because"), "{reason}");
                 true
             }
@@ -170,8 +190,7 @@ async fn an_answer_that_contradicts_itself_is_unknown() {
 
 #[tokio::test]
 async fn a_decision_that_cannot_be_read_is_unknown() {
-    let garbage =
-        ["", "<html>welcome</html>", "{}", r#"{"id":"ch_1"}"#, r#"{"id":"ch_1","status":"pending"}"#];
+    let garbage = ["", "<html>welcome</html>", "{}", charge_of!(), charge_of!(r#""status":"pending""#)];
     for status in [200, 201, 402] {
         for body in garbage {
             let result = taken(status, body).await;
@@ -180,9 +199,50 @@ async fn a_decision_that_cannot_be_read_is_unknown() {
     }
 }
 
+/// A provider that answers twice: the second answer is taken for that to the next request.
+#[tokio::test]
+async fn an_answer_about_another_payment_is_unknown() {
+    const OTHER: &str = charge_of!("another", "49.80", r#""status":"succeeded""#);
+    let result = taken(201, OTHER).await;
+    assert!(matches!(result, Err(Unknown::OtherPayment(_))), "{result:?}");
+    let (provider, _) = answering(|| OTHER.into_response()).await;
+    let result = provider.find(&payment()).await;
+    assert!(matches!(result, Err(Unknown::OtherPayment(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn a_charge_of_another_amount_is_a_matter_for_a_person() {
+    const OTHER: &str = charge_of!("50c0c1c4-3fe8-52f4-8a13-d9dad6319654", "4.98", r#""status":"succeeded""#);
+    let Ok(Answer::Refused { reason }) = taken(201, OTHER).await else { panic!("not refused") };
+    assert_eq!(reason, "the provider has a charge of 4.98 EUR for this payment");
+}
+
+#[tokio::test]
+async fn asking_makes_no_charge_and_tells_what_became_of_it() {
+    let charged = Answer::Charged { charge_id: "ch_1".into() };
+    let declined = Answer::Declined { code: "card_declined".into() };
+    for (body, expected) in [(SUCCEEDED, charged), (DECLINED, declined)] {
+        let (provider, received) = answering(move || body.into_response()).await;
+        assert_eq!(provider.find(&payment()).await.unwrap(), expected);
+        let path = format!("GET /charges/{}", payment().payment_id);
+        assert_eq!(*received.lock().unwrap(), [(path, String::new(), Value::Null)]);
+    }
+}
+
+#[tokio::test]
+async fn a_charge_that_is_not_found_is_neither_charged_nor_declined() {
+    let (provider, _) = answering(|| (StatusCode::NOT_FOUND, "no").into_response()).await;
+    assert_eq!(provider.find(&payment()).await.unwrap(), Answer::NotFound);
+    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::CREATED, StatusCode::PAYMENT_REQUIRED] {
+        let (provider, _) = answering(move || (status, SUCCEEDED).into_response()).await;
+        let result = provider.find(&payment()).await;
+        assert!(matches!(result, Err(Unknown::Answer(told)) if told == status), "{result:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_is_explained_on_one_line_of_limited_length_however_much_was_sent() {
-    let Ok(Decision::Refused { reason }) = taken_endless(StatusCode::UNPROCESSABLE_ENTITY).await else {
+    let Ok(Answer::Refused { reason }) = taken_endless(StatusCode::UNPROCESSABLE_ENTITY).await else {
         panic!("not refused")
     };
     assert!(reason.starts_with("the provider answered 422 Unprocessable Entity: no end no end"), "{reason}");
@@ -192,7 +252,7 @@ async fn a_refusal_is_explained_on_one_line_of_limited_length_however_much_was_s
 #[tokio::test]
 async fn a_refusal_without_an_explanation_tells_the_status() {
     let reason = "the provider answered 400 Bad Request".into();
-    assert_eq!(taken(400, " \n").await.unwrap(), Decision::Refused { reason });
+    assert_eq!(taken(400, " \n").await.unwrap(), Answer::Refused { reason });
 }
 
 #[tokio::test]

@@ -26,6 +26,8 @@ pub(crate) struct Fate {
     pub(crate) before_charge: Option<Mishap>,
     /// Strikes when the charge is in the books.
     pub(crate) after_charge: Option<Mishap>,
+    /// Whether the answer comes twice.
+    pub(crate) answered_twice: bool,
     /// Whether the charge is declined; the same for every call of one key.
     pub(crate) declined: bool,
 }
@@ -33,11 +35,11 @@ pub(crate) struct Fate {
 /// The fate of the `call`-th call (from 1) about `subject`.
 pub(crate) fn draw(settings: &FaultSettings, subject: &str, call: u32) -> Fate {
     let mut of_call = generator(settings.seed, subject, call);
-    let (before_charge, after_charge) = mishap(settings, of_call.random());
+    let mishap = mishap(settings, of_call.random());
     let latency = latency(settings.latency, &mut of_call);
     // No call has the number 0, so this is what all calls of the subject have in common.
     let declined = generator(settings.seed, subject, 0).random::<f64>() < settings.decline_rate;
-    Fate { latency, before_charge, after_charge, declined }
+    Fate { latency, declined, ..mishap }
 }
 
 /// Both halves are stable by definition (XXH3 and `ChaCha8`), so that a seed means the same with every build.
@@ -49,24 +51,28 @@ fn generator(seed: u64, subject: &str, call: u32) -> ChaCha8Rng {
 }
 
 /// The mishaps share the interval from 0 to 1, each taking as much of it as its rate.
-fn mishap(settings: &FaultSettings, mut draw: f64) -> (Option<Mishap>, Option<Mishap>) {
+fn mishap(settings: &FaultSettings, mut draw: f64) -> Fate {
+    let before = |mishap| Fate { before_charge: Some(mishap), ..Fate::default() };
+    let after = |mishap| Fate { after_charge: Some(mishap), ..Fate::default() };
     let mut strikes = |rate: f64| {
         let hit = (0.0..rate).contains(&draw);
         draw -= rate;
         hit
     };
     if strikes(settings.error_rate) {
-        (Some(Mishap::Error), None)
+        before(Mishap::Error)
     } else if strikes(settings.reset_rate) {
-        (Some(Mishap::Reset), None)
+        before(Mishap::Reset)
     } else if strikes(settings.error_after_charge_rate) {
-        (None, Some(Mishap::Error))
+        after(Mishap::Error)
     } else if strikes(settings.reset_after_charge_rate) {
-        (None, Some(Mishap::Reset))
+        after(Mishap::Reset)
     } else if strikes(settings.timeout_rate) {
-        (None, Some(Mishap::Timeout))
+        after(Mishap::Timeout)
+    } else if strikes(settings.twice_rate) {
+        Fate { answered_twice: true, ..Fate::default() }
     } else {
-        (None, None)
+        Fate::default()
     }
 }
 

@@ -10,7 +10,7 @@ pub(crate) const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// Faults and how often they happen. The default is none at all.
 ///
-/// Rates are shares of all calls, from 0 to 1. At most one of the five mishaps strikes a call, so their rates add
+/// Rates are shares of all calls, from 0 to 1. At most one of the six mishaps strikes a call, so their rates add
 /// up to 1 at most. Latency and `error_rate` apply to `GET /charges/{key}` and `GET /users/{id}` as well, as a
 /// client must survive both there too; the rest is about charges alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct FaultSettings {
     pub reset_rate: f64,
     /// Calls carried out, whose connection is reset instead of an answer.
     pub reset_after_charge_rate: f64,
+    /// Calls carried out and answered twice on the same connection, where the second may be taken for the answer to the next call.
+    pub twice_rate: f64,
 }
 
 /// How long a call waits, in milliseconds of at most a minute.
@@ -92,6 +94,7 @@ impl FaultSettings {
             ("/timeout_rate", self.timeout_rate),
             ("/reset_rate", self.reset_rate),
             ("/reset_after_charge_rate", self.reset_after_charge_rate),
+            ("/twice_rate", self.twice_rate),
         ];
         for (pointer, rate) in mishaps.into_iter().chain([("/decline_rate", self.decline_rate)]) {
             if !(0.0..=1.0).contains(&rate) {

@@ -1,7 +1,7 @@
 //! Every charge there is, by key and in order.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -21,7 +21,7 @@ use super::{
 /// From here on the amount is too large, whatever the currency.
 const TOO_LARGE: Decimal = Decimal::from_parts(1_000_000, 0, 0, false, 0);
 
-/// The books of the provider. A key is in them once at most.
+/// The books of the provider. A key is in them once, unless it was forgotten in between.
 #[derive(Default)]
 pub(crate) struct Books {
     // One charge at a time is what makes equal keys safe. Writing a line into the page cache under the lock takes a
@@ -32,7 +32,10 @@ pub(crate) struct Books {
 #[derive(Default)]
 struct Pages {
     charges: Vec<Charge>,
+    /// The latest charge of each key.
     by_key: HashMap<Box<str>, usize>,
+    /// Keys that make another charge when they are used again; all are known again after a restart.
+    forgotten: HashSet<Box<str>>,
     declined: usize,
     attempts: u64,
     file: Option<BookFile>,
@@ -85,7 +88,7 @@ impl Books {
     ) -> Result<Recorded, RecordError> {
         let mut pages = self.pages();
         pages.attempts += 1;
-        if let Some(charge) = pages.find(key) {
+        if let Some(charge) = pages.find(key).filter(|_| !pages.forgotten.contains(key)) {
             return if order.is_of(charge) {
                 Ok(Recorded { charge: charge.clone(), replayed: true })
             } else {
@@ -102,6 +105,22 @@ impl Books {
 
     pub(super) fn find(&self, key: &str) -> Option<Charge> {
         self.pages().find(key).cloned()
+    }
+
+    /// Forgets every key.
+    pub(super) fn forget_keys(&self) {
+        let mut pages = self.pages();
+        pages.forgotten = pages.by_key.keys().cloned().collect();
+    }
+
+    /// Forgets one key. False if there is no such.
+    pub(super) fn forget_key(&self, key: &str) -> bool {
+        let mut pages = self.pages();
+        let is_known = pages.by_key.contains_key(key);
+        if is_known {
+            pages.forgotten.insert(key.into());
+        }
+        is_known
     }
 
     /// At most `limit` charges, starting after the first `cursor`.
@@ -145,15 +164,13 @@ impl Pages {
         if charge.id != ChargeId(self.charges.len() + 1) {
             return Err("its id is out of turn");
         }
-        if self.by_key.contains_key(&charge.key) {
-            return Err("its key has a charge already");
-        }
         self.enter(charge);
         Ok(())
     }
 
     fn enter(&mut self, charge: Charge) {
         self.declined += usize::from(charge.status == Status::Declined);
+        self.forgotten.remove(&charge.key);
         self.by_key.insert(charge.key.clone(), self.charges.len());
         self.charges.push(charge);
     }

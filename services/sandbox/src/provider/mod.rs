@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /charges` | 201 with the charge, 402 with it when declined; the stored answer for a key already known |
 //! | `GET /charges/{key}` | the charge or 404 |
+//! | `DELETE /keys`, `DELETE /keys/{key}` | 204: all keys or one are forgotten, as providers forget them after a day or so. The charges stay, and are found; but another charge with the key is a second charge |
 //! | `GET /charges?cursor=&limit=` | the books: totals, and the charges in the order of their creation |
 
 mod books;
@@ -19,7 +20,7 @@ use axum::{
     extract::{ConnectInfo, Path, Query, State},
     http::{HeaderName, HeaderValue, StatusCode},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use common::problem::Problem;
 use metrics::counter;
@@ -56,6 +57,8 @@ pub(crate) fn routes(books: Arc<Books>, faults: Arc<Faults>) -> Router {
     Router::new()
         .route("/charges", post(charge).get(list))
         .route("/charges/{key}", get(find))
+        .route("/keys", delete(forget_all))
+        .route("/keys/{key}", delete(forget))
         .with_state(Provider { books, faults })
 }
 
@@ -79,6 +82,10 @@ async fn charge(
     let recorded = provider.record(&key, order, fate.declined)?;
     match fate.after_charge {
         Some(mishap) => provider.suffer(mishap, &key, &line).await,
+        None if fate.answered_twice => {
+            faults::tell("twice", &key);
+            Ok(line.repeat(recorded))
+        }
         None => Ok(recorded.into_response()),
     }
 }
@@ -146,6 +153,23 @@ async fn find(
     provider.faults.strike_lookup("charges", &key).await?;
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "no charge has this key");
     provider.books.find(&key).map(Json).ok_or_else(unknown)
+}
+
+async fn forget_all(State(provider): State<Provider>) -> StatusCode {
+    provider.books.forget_keys();
+    info!("every key is forgotten");
+    StatusCode::NO_CONTENT
+}
+
+async fn forget(
+    State(provider): State<Provider>,
+    Checked(Path(key)): Checked<Path<String>>,
+) -> Result<StatusCode, Problem> {
+    if !provider.books.forget_key(&key) {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no charge has this key"));
+    }
+    info!(key, "the key is forgotten");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 async fn list(

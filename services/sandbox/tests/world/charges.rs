@@ -43,6 +43,23 @@ async fn a_key_used_for_another_charge_is_refused() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_forgotten_makes_another_charge_and_the_first_stays() {
+    let sandbox = Sandbox::start().await;
+    let first = sandbox.caller.charge("key-1", "5.00").await;
+    sandbox.caller.charge("key-2", "5.00").await;
+    assert_eq!(sandbox.caller.delete("/keys/key-1").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(sandbox.caller.get("/charges/key-1").await.json(), first.json(), "it is found all the same");
+    let second = sandbox.caller.charge("key-1", "5.00").await;
+    assert!(!second.replayed && second.json()["id"] != first.json()["id"]);
+    assert!(sandbox.caller.charge("key-1", "5.00").await.replayed, "known from then on");
+    assert!(sandbox.caller.charge("key-2", "5.00").await.replayed, "only one was forgotten");
+    assert_eq!(sandbox.caller.get("/charges").await.json()["count"], 3);
+    assert_eq!(sandbox.caller.delete("/keys").await.status, StatusCode::NO_CONTENT);
+    assert!(!sandbox.caller.charge("key-2", "5.00").await.replayed);
+    assert_eq!(sandbox.caller.delete("/keys/no-such").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn concurrent_calls_with_one_key_make_one_charge() {
     let sandbox = Sandbox::start().await;
     let answers = join_all((0..100).map(|_| sandbox.caller.charge("key-1", "5.00"))).await;

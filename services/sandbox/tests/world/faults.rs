@@ -24,7 +24,7 @@ async fn a_world_is_perfect_unless_told_otherwise() {
     let sandbox = Sandbox::start().await;
     let nothing = json!({
         "seed": 0, "latency": {"kind": "none"}, "decline_rate": 0.0, "error_rate": 0.0,
-        "error_after_charge_rate": 0.0, "timeout_rate": 0.0, "reset_rate": 0.0, "reset_after_charge_rate": 0.0,
+        "error_after_charge_rate": 0.0, "timeout_rate": 0.0, "reset_rate": 0.0, "reset_after_charge_rate": 0.0, "twice_rate": 0.0,
     });
     assert_eq!(sandbox.caller.get("/faults").await.json(), nothing);
 }
@@ -103,16 +103,32 @@ async fn a_reset_comes_before_the_charge_or_after_it() {
 #[tokio::test]
 async fn a_reset_is_one_on_the_wire_without_a_byte_of_an_answer() {
     let sandbox = Sandbox::start_with(json!({"reset_rate": 1})).await;
+    let error = raw_charge(&sandbox, "").await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+/// Charges over a connection of its own, and returns all that came.
+async fn raw_charge(sandbox: &Sandbox, header: &str) -> std::io::Result<Vec<u8>> {
     let address = sandbox.caller.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let body = r#"{"amount":"5.00","currency":"EUR","reference":"order-1"}"#;
     let head = "POST /charges HTTP/1.1\r\nhost: sandbox\r\nidempotency-key: key-1\r\n";
-    let headers = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    let headers = format!("content-type: application/json\r\ncontent-length: {}\r\n{header}", body.len());
     stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    let error = stream.read_to_end(&mut answer).await.unwrap_err();
-    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-    assert!(answer.is_empty());
+    let result = stream.read_to_end(&mut answer).await;
+    assert!(result.is_ok() || answer.is_empty(), "not a byte of an answer comes before a reset");
+    result.map(|_| answer)
+}
+
+#[tokio::test]
+async fn an_answer_that_is_sent_twice_is_the_same_twice_on_the_wire() {
+    let sandbox = Sandbox::start_with(json!({"twice_rate": 1})).await;
+    let answers = raw_charge(&sandbox, "connection: close\r\n").await.unwrap();
+    let answers = String::from_utf8(answers).unwrap();
+    let (first, second) = answers.split_at(answers.len() / 2);
+    assert!(first.starts_with("HTTP/1.1 201 ") && first == second, "{answers}");
+    assert_eq!(sandbox.caller.get("/charges").await.json()["count"], 1);
 }
 
 #[tokio::test]

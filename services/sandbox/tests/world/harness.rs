@@ -80,6 +80,10 @@ impl Caller {
         Answer::read(self.client.get(format!("{}{path}", self.url)).send().await.unwrap()).await.unwrap()
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path, &[], "").await.unwrap()
+    }
+
     pub(crate) async fn set_faults(&self, faults: &Value) -> Answer {
         self.send("PUT", "/faults", &[], &faults.to_string()).await.unwrap()
     }

@@ -201,9 +201,9 @@ impl Member {
             call.arg(*name).arg(value);
         }
         Ok(match BEGIN.run(redis, &call).await? {
-            BeginReply::Begun { token, at, record } => {
+            BeginReply::Begun { token, number, first_at, at, record } => {
                 let fence = Fence { record: work.record.clone(), lock: work.lock.clone(), token };
-                Begun::Attempt(Attempt { fence, at, record })
+                Begun::Attempt(Attempt { fence, number, first_at, at, record })
             }
             BeginReply::Busy { free_in } => Begun::Busy { free_in },
             BeginReply::OtherState(record) => Begun::OtherState(record),
@@ -314,7 +314,7 @@ impl Fenced {
 
 /// What `begin.lua` answers.
 enum BeginReply {
-    Begun { token: u64, at: Timestamp, record: HashMap<String, String> },
+    Begun { token: u64, number: u32, first_at: Timestamp, at: Timestamp, record: HashMap<String, String> },
     Busy { free_in: Duration },
     OtherState(HashMap<String, String>),
     Lost,
@@ -326,9 +326,9 @@ impl FromRedisValue for BeginReply {
         let mut next = || parts.next().unwrap_or(Value::Nil);
         Ok(match String::from_redis_value(next())?.as_str() {
             "begun" => {
-                let (token, at) = (u64::from_redis_value(next())?, i64::from_redis_value(next())?);
-                let at = Timestamp::from_millisecond(at).map_err(|_| ParsingError::from("not a time"))?;
-                Self::Begun { token, at, record: HashMap::from_redis_value(next())? }
+                let (token, number) = (u64::from_redis_value(next())?, u32::from_redis_value(next())?);
+                let (first_at, at) = (time(next())?, time(next())?);
+                Self::Begun { token, number, first_at, at, record: HashMap::from_redis_value(next())? }
             }
             // A lock without an end is none of ours; it is asked for again in a while.
             "busy" => Self::Busy {
@@ -340,6 +340,11 @@ impl FromRedisValue for BeginReply {
             _ => Self::Lost,
         })
     }
+}
+
+fn time(value: Value) -> Result<Timestamp, ParsingError> {
+    let milliseconds = i64::from_redis_value(value)?;
+    Timestamp::from_millisecond(milliseconds).map_err(|_| ParsingError::from("expected a time in Unix ms"))
 }
 
 /// Adds a commit's writes behind the token of the attempt that they are by, or `''`.

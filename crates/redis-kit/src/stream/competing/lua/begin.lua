@@ -6,7 +6,8 @@
 -- ARGV[1…2] as in fence.lua   ARGV[3] entry id   ARGV[4] how often it had been delivered   ARGV[5] the lock's time in ms
 -- ARGV[6] how many states   ARGV[7…] the values of the record's field `state` in which the work may begin, '' meaning that it has none;
 --   then names and values of fields to set
--- Reply: { 'begun', the attempt's token, the time in Unix ms, the record as it is now }; { 'busy', ms until the lock is free by itself };
+-- Reply: { 'begun', the attempt's token, which attempt it is, when the first one and this one began in Unix ms, the record as it is
+--   now }; { 'busy', ms until the lock is free by itself };
 --   { 'state', the record }, whose state is another one; { 'lost' }, because the delivery is not this consumer's any more.
 if not held(ARGV[3], ARGV[4]) then return { 'lost' } end
 local wrong = problem('HSET', KEYS[3], 'hash') or problem('SET', KEYS[4], 'string')
@@ -21,7 +22,7 @@ if not redis.call('SET', KEYS[4], owner(token), 'NX', 'PX', ARGV[5]) then
   return { 'busy', redis.call('PTTL', KEYS[4]) }
 end
 local now = now_ms()
-redis.call('HINCRBY', KEYS[3], 'attempts', 1)
+local number = redis.call('HINCRBY', KEYS[3], 'attempts', 1)
 redis.call('HSETNX', KEYS[3], 'first_attempt_at', now)
 redis.call('HSET', KEYS[3], 'fence', token, 'attempt_at', now, 'attempt_by', ARGV[2], unpack(ARGV, last_state + 1))
-return { 'begun', token, now, redis.call('HGETALL', KEYS[3]) }
+return { 'begun', token, number, tonumber(redis.call('HGET', KEYS[3], 'first_attempt_at')), now, redis.call('HGETALL', KEYS[3]) }

@@ -1,0 +1,126 @@
+//! What is written of a payment: its record, its place among the parked ones, and the journal's event, always in one commit.
+
+use std::collections::HashMap;
+
+use common::{
+    messages::{OrderEvent, OrderId, ParkedPayment, PaymentId, PaymentTask, Resolution},
+    money::Money,
+    names::Names,
+};
+use redis_kit::{
+    Error,
+    stream::{Attempt, Commit, Delivery},
+};
+
+use crate::payment::{Next, State};
+
+/// What is to be paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Payment {
+    pub(crate) payment_id: PaymentId,
+    pub(crate) order_id: OrderId,
+    pub(crate) customer_id: String,
+    pub(crate) amount: Money,
+}
+
+impl Payment {
+    /// What the record of a payment is to say of it from its first attempt on.
+    pub(crate) fn fields(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("state", State::Charging.name().into()),
+            ("order_id", self.order_id.to_string()),
+            ("customer_id", self.customer_id.clone()),
+            ("amount", self.amount.amount().to_string()),
+            ("currency", self.amount.currency().into()),
+        ]
+    }
+
+    /// Reads a record; `None` if it is not one that this program could have written.
+    pub(crate) fn of_record(payment_id: PaymentId, record: &HashMap<String, String>) -> Option<Self> {
+        Some(Self {
+            payment_id,
+            order_id: record.get("order_id")?.parse().ok()?,
+            customer_id: record.get("customer_id")?.clone(),
+            amount: Money::parse(record.get("amount")?, record.get("currency")?).ok()?,
+        })
+    }
+}
+
+/// One attempt at a payment, which has begun.
+pub(crate) struct Attempted<'a> {
+    pub(crate) delivery: &'a Delivery<PaymentTask>,
+    pub(crate) attempt: Attempt,
+    pub(crate) payment: Payment,
+}
+
+impl Attempted<'_> {
+    /// Writes down what became of the payment; `resolution` if that is what a person decided.
+    pub(crate) fn outcome(
+        &self,
+        names: &Names,
+        next: &Next,
+        resolution: Option<Resolution>,
+    ) -> Result<Commit, Error> {
+        let Self { delivery, attempt, payment } = self;
+        let partition = partition_of(delivery);
+        let (record, parked) =
+            (names.payment(partition, payment.payment_id), names.parked_payments(partition));
+        let id = payment.payment_id.to_string();
+        let was_parked = resolution.is_some();
+        let (state, answer) = next.state();
+        let commit = Commit::of_attempt(attempt)
+            .set_fields(record, [("state", state.name().to_owned()), ("answer", answer.to_owned())])
+            .append(names.orders_stream(partition), &self.event(next, resolution), &delivery.trace.child())?;
+        Ok(match next {
+            Next::Parked { reason } => {
+                commit.set_fields(parked, [(&*id, serde_json::to_string(&self.parked(reason))?)])
+            }
+            _ if was_parked => commit.remove_fields(parked, [&*id]),
+            _ => commit,
+        })
+    }
+
+    fn event(&self, next: &Next, resolution: Option<Resolution>) -> OrderEvent {
+        let attempt = self.attempt.number;
+        let Payment { payment_id, order_id, customer_id, amount } = self.payment.clone();
+        match next.clone() {
+            Next::Paid { charge_id } => {
+                OrderEvent::Paid { order_id, customer_id, payment_id, amount, charge_id, attempt, resolution }
+            }
+            Next::Declined { code: reason } => {
+                OrderEvent::PaymentDeclined { order_id, customer_id, payment_id, amount, reason, resolution }
+            }
+            Next::Parked { reason } => OrderEvent::PaymentParked {
+                order_id,
+                customer_id,
+                payment_id,
+                amount,
+                reason,
+                attempts: attempt,
+            },
+            Next::Again { reason } => {
+                OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt, reason }
+            }
+        }
+    }
+
+    fn parked(&self, reason: &str) -> ParkedPayment {
+        let Payment { payment_id, order_id, customer_id, amount } = self.payment.clone();
+        ParkedPayment {
+            payment_id,
+            order_id,
+            customer_id,
+            amount,
+            reason: reason.into(),
+            attempts: self.attempt.number,
+            first_attempt_at: self.attempt.first_at,
+            parked_at: self.attempt.at,
+        }
+    }
+}
+
+/// The partition that a task came from, and with it all of its payment's keys.
+pub(crate) fn partition_of(delivery: &Delivery<PaymentTask>) -> u16 {
+    // There are 1024 partitions at most.
+    u16::try_from(delivery.partition).unwrap_or(u16::MAX)
+}
