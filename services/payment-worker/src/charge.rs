@@ -31,7 +31,7 @@ impl Handler for Charger {
     async fn handle(&self, delivery: Delivery<PaymentTask>) -> Result<Commit, Failure> {
         match delivery.message.clone() {
             PaymentTask::Requested { payment_id, order_id, customer_id, amount } => {
-                self.charge(&delivery, Payment { payment_id, order_id, customer_id, amount }).await
+                self.charge(&delivery, Payment { id: payment_id, order_id, customer_id, amount }).await
             }
             PaymentTask::Resolved { payment_id, order_id, resolution } => {
                 self.resolve(&delivery, payment_id, order_id, resolution).await
@@ -45,7 +45,7 @@ impl Charger {
         // While the provider is dead payments wait here, where it costs them no attempt.
         let permit = self.breaker.admit().await;
         let asked_at = Instant::now();
-        let work = self.work(delivery, payment.payment_id, &State::MAY_BE_CHARGED, payment.fields());
+        let work = self.work(delivery, payment.id, &State::MAY_BE_CHARGED, payment.fields());
         let attempted = match delivery.begin(&work).await? {
             Begun::Attempt(attempt) => Attempted { delivery, attempt, payment },
             // It is settled or parked: a request that comes twice changes nothing.
@@ -54,7 +54,7 @@ impl Charger {
         };
         let attempt = attempted.number_and_age();
         let step = self.policy.step(attempt);
-        let Payment { payment_id, order_id, amount, .. } = &attempted.payment;
+        let Payment { id: payment_id, order_id, amount, .. } = &attempted.payment;
         let trace_id = delivery.trace.trace_id();
         info!(%order_id, %payment_id, trace_id, attempt = attempt.number, %amount, ?step, "charging");
 
@@ -124,7 +124,7 @@ impl Attempted<'_> {
     }
 
     pub(crate) fn log(&self, next: &Next) {
-        let Payment { payment_id, order_id, .. } = &self.payment;
+        let Payment { id: payment_id, order_id, .. } = &self.payment;
         let (trace_id, attempt) = (self.delivery.trace.trace_id(), self.attempt.number);
         match next {
             Next::Paid { charge_id } => info!(%order_id, %payment_id, trace_id, attempt, charge_id, "paid"),

@@ -99,7 +99,7 @@ impl Provider {
         let request = self
             .client
             .post(&self.charges)
-            .header("idempotency-key", payment.payment_id.to_string())
+            .header("idempotency-key", payment.id.to_string())
             .json(&ChargeRequest { amount: payment.amount, reference: payment.order_id });
         let answer = request.send().await.map_err(no_answer)?;
         let expected = match answer.status() {
@@ -120,7 +120,7 @@ impl Provider {
 
     /// Asks what became of a payment's charge, without making one.
     pub(crate) async fn find(&self, payment: &Payment) -> Result<Answer, Unknown> {
-        let request = self.client.get(format!("{}/{}", self.charges, payment.payment_id));
+        let request = self.client.get(format!("{}/{}", self.charges, payment.id));
         let answer = request.send().await.map_err(no_answer)?;
         match answer.status() {
             StatusCode::OK => Charge::read(answer).await?.answer_to(payment, StatusCode::OK),
@@ -144,7 +144,7 @@ impl Charge {
 
     /// What it says about a payment.
     fn answer_to(self, payment: &Payment, status: StatusCode) -> Result<Answer, Unknown> {
-        if self.key != payment.payment_id.to_string() {
+        if self.key != payment.id.to_string() {
             return Err(Unknown::OtherPayment(status));
         }
         if self.amount != payment.amount {

@@ -17,7 +17,7 @@ use crate::payment::{Next, State};
 /// What is to be paid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Payment {
-    pub(crate) payment_id: PaymentId,
+    pub(crate) id: PaymentId,
     pub(crate) order_id: OrderId,
     pub(crate) customer_id: String,
     pub(crate) amount: Money,
@@ -36,9 +36,9 @@ impl Payment {
     }
 
     /// Reads a record; `None` if it is not one that this program could have written.
-    pub(crate) fn of_record(payment_id: PaymentId, record: &HashMap<String, String>) -> Option<Self> {
+    pub(crate) fn of_record(id: PaymentId, record: &HashMap<String, String>) -> Option<Self> {
         Some(Self {
-            payment_id,
+            id,
             order_id: record.get("order_id")?.parse().ok()?,
             customer_id: record.get("customer_id")?.clone(),
             amount: Money::parse(record.get("amount")?, record.get("currency")?).ok()?,
@@ -63,9 +63,8 @@ impl Attempted<'_> {
     ) -> Result<Commit, Error> {
         let Self { delivery, attempt, payment } = self;
         let partition = partition_of(delivery);
-        let (record, parked) =
-            (names.payment(partition, payment.payment_id), names.parked_payments(partition));
-        let id = payment.payment_id.to_string();
+        let (record, parked) = (names.payment(partition, payment.id), names.parked_payments(partition));
+        let id = payment.id.to_string();
         let was_parked = resolution.is_some();
         let (state, answer) = next.state();
         let commit = Commit::of_attempt(attempt)
@@ -82,7 +81,7 @@ impl Attempted<'_> {
 
     fn event(&self, next: &Next, resolution: Option<Resolution>) -> OrderEvent {
         let attempt = self.attempt.number;
-        let Payment { payment_id, order_id, customer_id, amount } = self.payment.clone();
+        let Payment { id: payment_id, order_id, customer_id, amount } = self.payment.clone();
         match next.clone() {
             Next::Paid { charge_id } => {
                 OrderEvent::Paid { order_id, customer_id, payment_id, amount, charge_id, attempt, resolution }
@@ -105,7 +104,7 @@ impl Attempted<'_> {
     }
 
     fn parked(&self, reason: &str) -> ParkedPayment {
-        let Payment { payment_id, order_id, customer_id, amount } = self.payment.clone();
+        let Payment { id: payment_id, order_id, customer_id, amount } = self.payment.clone();
         ParkedPayment {
             payment_id,
             order_id,

@@ -54,7 +54,7 @@ fn client(url: &str, timeout_ms: &str) -> Provider {
 fn payment() -> Payment {
     let order_id = OrderId::from_u128(7);
     let amount = Money::parse("49.80", "EUR").unwrap();
-    Payment { payment_id: PaymentId::of(order_id), order_id, customer_id: "42".into(), amount }
+    Payment { id: PaymentId::of(order_id), order_id, customer_id: "42".into(), amount }
 }
 
 async fn charge(provider: &Provider) -> Result<Answer, Unknown> {
@@ -224,7 +224,7 @@ async fn asking_makes_no_charge_and_tells_what_became_of_it() {
     for (body, expected) in [(SUCCEEDED, charged), (DECLINED, declined)] {
         let (provider, received) = answering(move || body.into_response()).await;
         assert_eq!(provider.find(&payment()).await.unwrap(), expected);
-        let path = format!("GET /charges/{}", payment().payment_id);
+        let path = format!("GET /charges/{}", payment().id);
         assert_eq!(*received.lock().unwrap(), [(path, String::new(), Value::Null)]);
     }
 }
