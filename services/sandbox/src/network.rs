@@ -50,7 +50,7 @@ impl Line {
         ().into_response()
     }
 
-    /// Sends this answer twice.
+    /// Sends this answer, and once more before the connection's next one.
     pub(crate) fn repeat(&self, answer: impl IntoResponse) -> Response {
         self.repeat.store(true, Ordering::Relaxed);
         answer.into_response()
@@ -74,7 +74,7 @@ impl axum::serve::Listener for Lines {
         // Small answers must not wait for the acknowledgement of earlier ones; without the option they are
         // slower, not wrong.
         let _ = stream.set_nodelay(true);
-        (Connection { stream, line: Line::default(), written: Vec::new() }, peer)
+        (Connection { stream, line: Line::default(), written: Vec::new(), due: Vec::new() }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -86,8 +86,10 @@ impl axum::serve::Listener for Lines {
 struct Connection {
     stream: TcpStream,
     line: Line,
-    /// What is to be sent once more.
+    /// What has been sent of an answer that is to be sent once more.
     written: Vec<u8>,
+    /// What is to be sent before anything else.
+    due: Vec<u8>,
 }
 
 impl Connection {
@@ -105,13 +107,12 @@ impl Connection {
         self.line.repeat.load(Ordering::Relaxed)
     }
 
-    /// Sends what was written once more.
+    /// Sends what is due.
     fn poll_repeat(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.written.is_empty() {
-            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.written))?;
-            self.written.drain(..sent);
+        while !self.due.is_empty() {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(context, &self.due))?;
+            self.due.drain(..sent);
         }
-        self.line.repeat.store(false, Ordering::Relaxed);
         Poll::Ready(Ok(()))
     }
 }
@@ -134,6 +135,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
+        ready!(self.poll_repeat(context))?;
         let sent = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
         if self.is_to_repeat() {
             self.written.extend_from_slice(&bytes[..sent]);
@@ -147,7 +149,7 @@ impl AsyncWrite for Connection {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.check()?;
-        if self.is_to_repeat() {
+        if self.is_to_repeat() || !self.due.is_empty() {
             let first = slices.iter().find(|slice| !slice.is_empty());
             return self.poll_write(context, first.map_or(&[], |slice| slice));
         }
@@ -160,10 +162,13 @@ impl AsyncWrite for Connection {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check()?;
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        // The answer is complete.
         if !self.written.is_empty() {
-            ready!(self.poll_repeat(context))?;
+            self.due = std::mem::take(&mut self.written);
+            self.line.repeat.store(false, Ordering::Relaxed);
         }
-        Pin::new(&mut self.stream).poll_flush(context)
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -32,7 +32,8 @@ pub struct FaultSettings {
     pub reset_rate: f64,
     /// Calls carried out, whose connection is reset instead of an answer.
     pub reset_after_charge_rate: f64,
-    /// Calls carried out and answered twice on the same connection, where the second may be taken for the answer to the next call.
+    /// Calls carried out and answered twice: once more when the connection's next call is to be answered, whose answer it will be
+    /// taken for.
     pub twice_rate: f64,
 }
 
