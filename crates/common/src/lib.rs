@@ -13,8 +13,10 @@
 //! | [`probe`] | asking another service whether it is ready |
 //! | [`first_written`] | values that the first service ever writes |
 //! | [`heartbeat`] | how each instance shows itself in Redis |
+//! | [`crash`] | points at which tests let a process die |
 //! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
 
+pub mod crash;
 pub mod first_written;
 pub mod health;
 pub mod heartbeat;

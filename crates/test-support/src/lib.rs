@@ -4,6 +4,8 @@
 //! |---|---|
 //! | wait for a condition, and say what was missing | [`eventually`] |
 //! | break the connection between a client and Redis | [`FaultProxy`] |
+//! | break it in one of several ways for a while | [`Cut`] |
+//! | say how times are spread | [`Spread`] |
 //! | run one service inside the test | [`ServiceUnderTest`] |
 //! | run the whole system in real processes | [`System`] |
 
@@ -13,12 +15,16 @@
     reason = "a test that cannot go on panics, and says why"
 )]
 
+mod cut;
 mod eventually;
 mod fault_proxy;
 mod service;
+mod spread;
 mod system;
 
+pub use cut::Cut;
 pub use eventually::eventually;
 pub use fault_proxy::FaultProxy;
 pub use service::{ServiceUnderTest, config};
+pub use spread::Spread;
 pub use system::{Options, System, is_running, send};

@@ -1,4 +1,5 @@
 use common::{
+    crash::{self, Point},
     messages::{Announcement, OrderEvent},
     names::Names,
     service::Service,
@@ -31,6 +32,7 @@ impl Handler for Announcer {
         let position = Position { partition: delivery.partition, prev, id: delivery.stream_id };
         let Some(announcement) = Announcement::of(delivery.into()) else { return Ok(Commit::new()) };
         info!(%order_id, event_type, trace_id, stream_id = %position.id, "announcing the event");
+        crash::point(Point::BeforeAnnounce);
         Ok(Commit::new().publish(self.names.orders_channel(), live(&announcement, position)?))
     }
 }

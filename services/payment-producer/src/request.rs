@@ -1,4 +1,7 @@
-use common::messages::{OrderEvent, PaymentId, PaymentTask};
+use common::{
+    crash::{self, Point},
+    messages::{OrderEvent, PaymentId, PaymentTask},
+};
 use redis_kit::stream::{Commit, Delivery, Failure, Handler};
 use tracing::info;
 
@@ -28,6 +31,7 @@ impl Handler for PaymentRequester {
         let task = PaymentTask::Requested { payment_id, order_id, customer_id, amount: total };
         // An order's payment stays in its partition, so that one script can touch both.
         let payments = &self.payments[delivery.partition];
+        crash::point(Point::BeforeRequest);
         Ok(Commit::new().append(payments, &task, &delivery.trace.child())?)
     }
 }

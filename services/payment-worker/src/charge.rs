@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use common::{
+    crash::{self, Point},
     messages::{PaymentId, PaymentTask},
     names::Names,
 };
@@ -44,6 +45,7 @@ impl Charger {
     async fn charge(&self, delivery: &Delivery<PaymentTask>, payment: Payment) -> Result<Commit, Failure> {
         // While the provider is dead payments wait here, where it costs them no attempt.
         let permit = self.breaker.admit().await;
+        crash::point(Point::BeforeBegin);
         let asked_at = Instant::now();
         let work = self.work(delivery, payment.id, &State::MAY_BE_CHARGED, payment.fields());
         let attempted = match delivery.begin(&work).await? {
@@ -58,6 +60,7 @@ impl Charger {
         let trace_id = delivery.trace.trace_id();
         info!(%order_id, %payment_id, trace_id, attempt = attempt.number, %amount, ?step, "charging");
 
+        crash::point(Point::AfterBegin);
         let answer = if asked_at.elapsed() > self.call_limit {
             // Whoever was stopped for so long may not be the only one any more. The fence keeps what it learns from being
             // recorded; only this keeps it from charging in vain.
@@ -71,6 +74,7 @@ impl Charger {
             permit.report(!matches!(answer, Answer::Unknown { .. }));
             answer
         };
+        crash::point(Point::AfterCharge);
         let next = self.policy.next(attempt, answer);
         attempted.log(&next);
         let commit = attempted.outcome(&self.names, &next, None)?;

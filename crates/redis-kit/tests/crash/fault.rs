@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use test_support::FaultProxy;
+use test_support::Cut;
 
 /// What may befall a worker.
 #[derive(Clone, Copy, Debug)]
@@ -16,23 +16,6 @@ pub(crate) enum Fault {
     Cut(Cut, Duration),
 }
 
-/// How connections fail.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cut {
-    /// Everything takes this much longer, each way. Longer than a lease, it makes a zombie: what it sends arrives, but when
-    /// others have long taken over.
-    Delay(Duration),
-    /// Connections are reset, and new ones too.
-    Refuse,
-    /// Half-open: nothing arrives in either direction.
-    Silence,
-    /// Half-open: what is asked is carried out, and never answered.
-    DropReplies,
-    /// The same, but then the connection is reset: the worker knows at once that it does not know, and asks again while its lease
-    /// still stands.
-    LoseReplies,
-}
-
 impl Fault {
     /// Draws one; cuts only for workers that can be cut off.
     pub(crate) fn draw(random: &mut Rng, can_be_cut: bool) -> Self {
@@ -45,29 +28,6 @@ impl Fault {
             10 => Self::Cut(Cut::Silence, millis(random.u64(300..2000))),
             11 => Self::Cut(Cut::DropReplies, millis(random.u64(300..2000))),
             _ => Self::Cut(Cut::LoseReplies, millis(random.u64(20..300))),
-        }
-    }
-}
-
-impl Cut {
-    /// Begins it.
-    pub(crate) fn strike(self, proxy: &FaultProxy) {
-        match self {
-            Self::Delay(pause) => proxy.delay(pause),
-            Self::Refuse => {
-                proxy.refuse();
-                proxy.reset_connections();
-            }
-            Self::Silence => proxy.silence(),
-            Self::DropReplies | Self::LoseReplies => proxy.drop_replies(),
-        }
-    }
-
-    /// Ends it.
-    pub(crate) fn mend(self, proxy: &FaultProxy) {
-        proxy.pass();
-        if matches!(self, Self::LoseReplies) {
-            proxy.reset_connections();
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::{fmt, iter::Sum, ops::Add, time::Duration};
 
+use test_support::Spread;
+
 use crate::verdict::Verdict;
 
 /// How many faults there were.
@@ -64,24 +66,5 @@ impl fmt::Display for Figures {
         )?;
         writeln!(f, "  takeover, others well       {}", Spread(&self.calm))?;
         write!(f, "  takeover, others in trouble {}", Spread(&self.storm))
-    }
-}
-
-/// How times are spread; they are sorted.
-struct Spread<'a>(&'a [Duration]);
-
-impl fmt::Display for Spread<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let times = self.0;
-        let Some(max) = times.last() else { return write!(f, "none") };
-        // Nearest rank: the smallest time that so many of a hundred are not above.
-        let percentile = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
-        write!(
-            f,
-            "{} times: p50 {:.2?}, p99 {:.2?}, max {max:.2?}",
-            times.len(),
-            percentile(50),
-            percentile(99)
-        )
     }
 }

@@ -1,12 +1,12 @@
 use fastrand::Rng;
 use nix::sys::signal::Signal;
 use redis_kit::stream::Mode;
-use test_support::FaultProxy;
+use test_support::{Cut, FaultProxy};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
 use crate::{
-    fault::{Cut, Fault, millis},
+    fault::{Fault, millis},
     figures::Faults,
     process::Process,
     takeover::{Left, Takeovers},

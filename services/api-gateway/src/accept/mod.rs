@@ -6,6 +6,7 @@ mod idempotency;
 use std::sync::LazyLock;
 
 use common::{
+    crash::{self, Point},
     messages::{OrderEvent, OrderId},
     names::Names,
     partition::Partitions,
@@ -83,7 +84,10 @@ impl Acceptor {
         let order = OrderView::accepted(id, order);
         let body = serde_json::to_vec(&order).map_err(|_| internal())?;
         let accepted = Accepted { location: format!("/orders/{id}"), body, replayed: false };
-        match self.write(&order, &accepted, promise, trace).await.map_err(|error| redis_failed(&error))? {
+        crash::point(Point::BeforeAccept);
+        let written = self.write(&order, &accepted, promise, trace).await;
+        crash::point(Point::AfterAccept);
+        match written.map_err(|error| redis_failed(&error))? {
             Written::Order => {
                 log(&order, trace);
                 Ok(accepted)

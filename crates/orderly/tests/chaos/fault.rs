@@ -1,0 +1,96 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use common::crash::Point;
+use fastrand::Rng;
+use jiff::Timestamp;
+use test_support::Cut;
+
+/// What may befall a service.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// SIGKILL, at any moment.
+    Kill,
+    /// SIGKILL after its requests to Redis have been carried out and not been answered for a while: between the record and the
+    /// reply.
+    KillUnanswered(Duration),
+    /// SIGTERM.
+    Stop,
+    /// SIGSTOP, and SIGCONT after so long.
+    Freeze(Duration),
+    /// Its connections to Redis fail, for so long.
+    Cut(Cut, Duration),
+}
+
+impl Fault {
+    pub(crate) fn draw(random: &mut Rng) -> Self {
+        match random.u8(..20) {
+            0..6 => Self::Kill,
+            6..8 => Self::KillUnanswered(millis(random.u64(5..200))),
+            8 => Self::Stop,
+            // The lock on a payment lasts 0.8 s, a lease 1 s.
+            9..14 => Self::Freeze(millis(random.u64(200..3000))),
+            14..16 => Self::Cut(Cut::Delay(millis(random.u64(20..1200))), millis(random.u64(300..2500))),
+            16 => Self::Cut(Cut::Refuse, millis(random.u64(0..1500))),
+            17 => Self::Cut(Cut::Silence, millis(random.u64(300..2000))),
+            18 => Self::Cut(Cut::DropReplies, millis(random.u64(300..2000))),
+            _ => Self::Cut(Cut::LoseReplies, millis(random.u64(20..300))),
+        }
+    }
+
+    /// As the table of faults calls it.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Kill => "killed",
+            Self::KillUnanswered(_) => "killed between record and reply",
+            Self::Stop => "stopped",
+            Self::Freeze(_) => "frozen",
+            Self::Cut(Cut::Delay(_), _) => "cut from Redis: slow",
+            Self::Cut(Cut::Refuse, _) => "cut from Redis: refused",
+            Self::Cut(Cut::Silence, _) => "cut from Redis: silent",
+            Self::Cut(Cut::DropReplies | Cut::LoseReplies, _) => "cut from Redis: replies lost",
+        }
+    }
+}
+
+/// As the table of faults calls a death at a named point.
+pub(crate) fn kind_of(point: Point) -> &'static str {
+    match point {
+        Point::BeforeAccept => "died before-accept",
+        Point::AfterAccept => "died after-accept",
+        Point::BeforeRequest => "died before-request",
+        Point::BeforeBegin => "died before-begin",
+        Point::AfterBegin => "died after-begin",
+        Point::AfterCharge => "died after-charge",
+        Point::BeforeAnnounce => "died before-announce",
+    }
+}
+
+/// A fault that has struck.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Struck {
+    pub(crate) kind: &'static str,
+    /// When what it struck could go on again.
+    pub(crate) ended: Timestamp,
+}
+
+/// All that have struck. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Strikes(Arc<Mutex<Vec<Struck>>>);
+
+impl Strikes {
+    /// Notes one that ends now.
+    pub(crate) fn note(&self, kind: &'static str) {
+        self.0.lock().unwrap().push(Struck { kind, ended: Timestamp::now() });
+    }
+
+    pub(crate) fn all(&self) -> Vec<Struck> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}

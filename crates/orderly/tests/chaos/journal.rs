@@ -1,0 +1,124 @@
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
+
+use common::{messages::OrderEvent, names::Names, partition::Partitions};
+use jiff::Timestamp;
+use redis_kit::{
+    Connection, Error,
+    stream::{Slot, StreamId, read_after},
+};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::{
+    fault::{Struck, millis},
+    shop::PARTITIONS,
+};
+
+const PAGE: usize = 2000;
+
+/// When things happened to orders, as the journal tells.
+#[derive(Default)]
+pub(crate) struct Journal {
+    placed: HashMap<Uuid, Timestamp>,
+    /// The first outcome of each, and how often each has one.
+    settled: HashMap<Uuid, (Timestamp, u32)>,
+    pub(crate) paid: HashSet<Uuid>,
+    pub(crate) declined: HashSet<Uuid>,
+    pub(crate) parked: HashSet<Uuid>,
+    /// Attempts at payments that came to no definite answer.
+    pub(crate) failed_attempts: u64,
+    positions: HashMap<u16, StreamId>,
+}
+
+impl Journal {
+    /// Reads on until every order has an outcome.
+    pub(crate) async fn until_all_are_settled(
+        &mut self,
+        redis: &mut Connection,
+        limit: Duration,
+    ) -> Result<(), String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            // Redis may be away for a moment still.
+            let read = self.read_on(redis).await;
+            if read.is_ok() && self.open() == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("{} orders have no outcome after {limit:?} ({read:?})", self.open()));
+            }
+            sleep(millis(50)).await;
+        }
+    }
+
+    fn open(&self) -> usize {
+        self.placed.keys().filter(|order| !self.settled.contains_key(order)).count()
+    }
+
+    async fn read_on(&mut self, redis: &mut Connection) -> Result<(), Error> {
+        for partition in Partitions::new(PARTITIONS).all() {
+            let stream = Names::default().orders_stream(partition);
+            loop {
+                let position = self.positions.get(&partition).copied().unwrap_or(StreamId::ZERO);
+                let page = read_after::<OrderEvent>(redis, &stream, position, PAGE).await?;
+                let Some(last) = page.slots.last() else { break };
+                self.positions.insert(partition, last.id());
+                page.slots.into_iter().for_each(|slot| self.note(slot));
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, slot: Slot<OrderEvent>) {
+        let Slot::Entry(entry) = slot else { return };
+        let order = entry.message.order_id();
+        let milliseconds = i64::try_from(entry.id.milliseconds).unwrap_or(i64::MAX);
+        let at = Timestamp::from_millisecond(milliseconds).unwrap_or_default();
+        let outcomes = match entry.message {
+            OrderEvent::Placed { .. } => {
+                self.placed.insert(order, at);
+                return;
+            }
+            OrderEvent::PaymentAttemptFailed { .. } => {
+                self.failed_attempts += 1;
+                return;
+            }
+            OrderEvent::PaymentResolutionRefused { .. } => return,
+            OrderEvent::Paid { .. } => &mut self.paid,
+            OrderEvent::PaymentDeclined { .. } => &mut self.declined,
+            OrderEvent::PaymentParked { .. } => &mut self.parked,
+        };
+        outcomes.insert(order);
+        self.settled.entry(order).or_insert((at, 0)).1 += 1;
+    }
+
+    /// Orders with more than one outcome.
+    pub(crate) fn settled_twice(&self) -> Vec<Uuid> {
+        let twice = self.settled.iter().filter(|(_, (_, times))| *times > 1);
+        twice.map(|(order, _)| *order).collect()
+    }
+
+    pub(crate) fn is_settled(&self, order: Uuid) -> bool {
+        self.placed.contains_key(&order) && self.settled.contains_key(&order)
+    }
+
+    pub(crate) fn knows(&self, order: Uuid) -> bool {
+        self.placed.contains_key(&order)
+    }
+
+    pub(crate) fn orders(&self) -> impl Iterator<Item = &Uuid> {
+        self.placed.keys()
+    }
+
+    /// From the end of a fault until every order that had been accepted by then had its outcome, other faults going on.
+    pub(crate) fn recovery(&self, struck: &Struck) -> Duration {
+        let ended = struck.ended;
+        let open = self.placed.iter().filter(|(_, placed)| **placed <= ended);
+        let outcomes = open.filter_map(|(order, _)| self.settled.get(order)).map(|(at, _)| *at);
+        let last = outcomes.max().unwrap_or(ended);
+        last.duration_since(ended).try_into().unwrap_or_default()
+    }
+}

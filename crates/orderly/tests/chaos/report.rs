@@ -1,0 +1,45 @@
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use test_support::Spread;
+
+/// What all runs together have shown.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) orders: u64,
+    pub(crate) requests: usize,
+    pub(crate) paid: usize,
+    pub(crate) declined: usize,
+    pub(crate) parked: usize,
+    pub(crate) failed_attempts: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
+    /// By the kind of fault: from its end until every order accepted by then had its outcome.
+    pub(crate) recoveries: BTreeMap<&'static str, Vec<Duration>>,
+    /// From the end of all faults of a run until every order had its outcome.
+    pub(crate) last_recoveries: Vec<Duration>,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { orders, requests, paid, declined, parked, failed_attempts, lost, doubled, .. } = self;
+        let faults: usize = self.recoveries.values().map(Vec::len).sum();
+        writeln!(
+            f,
+            "  orders {orders} (sent {requests} times)   paid {paid}   declined {declined}   parked {parked}"
+        )?;
+        writeln!(
+            f,
+            "  lost {lost}   charged twice {doubled}   attempts without an answer {failed_attempts}   faults {faults}"
+        )?;
+        for (kind, times) in &self.recoveries {
+            writeln!(f, "  {kind:<36} {}", sorted(times))?;
+        }
+        write!(f, "  {:<36} {}", "after the last fault of a run", sorted(&self.last_recoveries))
+    }
+}
+
+fn sorted(times: &[Duration]) -> String {
+    let mut times = times.to_vec();
+    times.sort();
+    Spread(&times).to_string()
+}

@@ -1,0 +1,89 @@
+use std::{path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::{
+    client::{self, Customers},
+    fault::Strikes,
+    journal::Journal,
+    report::Report,
+    shop::Shop,
+    verdict::Verdict,
+};
+
+/// Within this time of the end of all faults every order has its outcome.
+const RECOVERY_LIMIT: Duration = Duration::from_secs(30);
+
+/// One system's life.
+pub(crate) struct Run {
+    pub(crate) seed: u64,
+    pub(crate) orders: u64,
+    /// How many a second.
+    pub(crate) rate: u64,
+}
+
+impl Run {
+    /// Places orders under faults, and says what is wrong then.
+    pub(crate) async fn execute(&self, report: &mut Report) -> Result<(), String> {
+        let strikes = Strikes::default();
+        let mut shop = Shop::open(self.seed, &strikes).await;
+        let outcome = self.observe(&mut shop, &strikes, report).await;
+        if outcome.is_err() {
+            keep(&shop);
+            return outcome;
+        }
+        shop.close().await
+    }
+
+    async fn observe(&self, shop: &mut Shop, strikes: &Strikes, report: &mut Report) -> Result<(), String> {
+        let customers = Customers::new(&shop.gateways, self.seed);
+        // As long as the orders take if nothing goes wrong; those that have to be repeated come after the storm.
+        let end = Instant::now() + Duration::from_secs(self.orders.div_ceil(self.rate));
+        tokio::join!(customers.order(self.orders, self.rate), async {
+            shop.storm(end).await;
+            shop.heal().await;
+        });
+        let healed = Timestamp::now();
+        let mut journal = Journal::default();
+        let settled = journal.until_all_are_settled(&mut shop.redis(), RECOVERY_LIMIT).await;
+        let took = healed.duration_until(Timestamp::now()).try_into().unwrap_or_default();
+
+        let account = customers.clone().account();
+        client::write(&account.promises, &shop.folder.path().join("promised.jsonl"));
+        let verdict = Verdict::reach(&account.promises, &journal, &shop.sandbox).await;
+        report.orders += self.orders;
+        report.requests += account.requests;
+        report.paid += journal.paid.len();
+        report.declined += journal.declined.len();
+        report.parked += journal.parked.len();
+        report.failed_attempts += journal.failed_attempts;
+        report.lost += verdict.lost.len() as u64;
+        report.doubled += verdict.doubled.len() as u64;
+        report.last_recoveries.push(took);
+        for struck in strikes.all() {
+            report.recoveries.entry(struck.kind).or_default().push(journal.recovery(&struck));
+        }
+        settled?;
+        if !account.complaints.is_empty() {
+            return Err(format!("customers complain: {:#?}", account.complaints));
+        }
+        if account.promises.len() as u64 != self.orders || !verdict.is_clean() {
+            return Err(format!("{} promises; {verdict:#?}", account.promises.len()));
+        }
+        customers.see_final(&account.promises, RECOVERY_LIMIT).await
+    }
+}
+
+/// Keeps what a run left, for whoever wants to know what went wrong.
+fn keep(shop: &Shop) {
+    let Some(kept) = std::env::var_os("CHAOS_KEEP").map(PathBuf::from) else {
+        println!("set CHAOS_KEEP to a folder to keep the logs of a run that failed");
+        return;
+    };
+    for folder in [shop.folder.path(), shop.outages.server.directory()] {
+        let target = kept.join(folder.file_name().unwrap_or_default());
+        let copied = std::process::Command::new("cp").arg("-R").arg(folder).arg(&target).status();
+        println!("kept {} ({copied:?})", target.display());
+    }
+}
