@@ -1,5 +1,7 @@
 //! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own.
 
+mod installation;
+mod payments;
 mod services;
 mod up;
 
@@ -20,6 +22,9 @@ struct Cli {
 enum Command {
     /// Run the whole system on this machine: Redis, every service, and a sandbox that plays the outside world
     Up(up::UpArgs),
+    /// See and settle what became of payments
+    #[command(subcommand)]
+    Payments(payments::PaymentsCommand),
     /// Run one service as this process; `up` starts its services so. See `orderly service NAME --help`
     #[command(disable_help_flag = true)]
     Service {
@@ -34,6 +39,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Up(args) => up::main(&args),
+        Command::Payments(command) => payments::main(&command),
         Command::Service { name, arguments } => name.main(arguments),
     }
 }

@@ -5,6 +5,7 @@
 mod crashes;
 mod lifecycle;
 mod order;
+mod payments;
 mod ports;
 mod workspace;
 

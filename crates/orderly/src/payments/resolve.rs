@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use common::messages::{OrderEvent, ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict};
+use redis_kit::{
+    cmd,
+    stream::{Producer, Slot, StreamId, end, read_after},
+    trace::TraceContext,
+};
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use crate::installation::{Installation, InstallationArgs};
+
+/// What `orderly payments resolve` is told.
+#[derive(clap::Args)]
+pub(crate) struct ResolveArgs {
+    #[command(flatten)]
+    installation: InstallationArgs,
+    /// The payment, or the order that it is for
+    payment: Uuid,
+    /// The money was moved: the provider's id of the charge
+    #[arg(long, value_name = "CHARGE_ID", required_unless_present = "declined", conflicts_with = "declined")]
+    paid: Option<String>,
+    /// The money was not moved and will not be. The provider is asked once more, and believed if it knows of a charge
+    #[arg(long)]
+    declined: bool,
+    /// Who decides so
+    #[arg(long, env = "USER", value_name = "NAME")]
+    by: String,
+    /// Why, for the journal
+    #[arg(long, value_name = "REASON")]
+    why: String,
+    /// Seconds to wait for a payment-worker to carry it out
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    wait: u64,
+}
+
+/// How often the journal is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+
+pub(super) async fn run(args: &ResolveArgs) -> anyhow::Result<()> {
+    let installation = args.installation.reach().await?;
+    let Some(parked) = find(&installation, args.payment).await? else {
+        bail!(
+            "no parked payment has the id {} or is for that order; list them with `orderly payments parked`",
+            args.payment
+        );
+    };
+    let verdict = match &args.paid {
+        Some(charge_id) => Verdict::Paid { charge_id: charge_id.clone() },
+        None => Verdict::Declined,
+    };
+    let resolution = Resolution { verdict, by: args.by.clone(), why: args.why.clone() };
+    let partition = installation.partitions.of_order(parked.order_id);
+    let journal = installation.names.orders_stream(partition);
+    let before = end(&mut installation.redis.clone(), &journal).await?;
+    let task = PaymentTask::Resolved {
+        payment_id: parked.payment_id,
+        order_id: parked.order_id,
+        resolution: resolution.clone(),
+    };
+    Producer::new(installation.redis.clone(), installation.names.payments_stream(partition))
+        .append(&task, &TraceContext::root())
+        .await
+        .context(
+            "it is not known whether the decision was written; see with `orderly payments parked` whether the payment is still \
+             parked, and say it again if so: a second decision changes nothing",
+        )?;
+    let deadline = Instant::now() + Duration::from_secs(args.wait);
+    let told = outcome(&installation, &journal, before, &resolution, &parked, deadline).await?;
+    match told {
+        Some(Ok(outcome)) => {
+            anstream::println!("{outcome}");
+            Ok(())
+        }
+        Some(Err(reason)) => bail!("refused: {reason}"),
+        None => bail!(
+            "the decision is written down, but no payment-worker has carried it out in {} s. It will be as soon as one runs and, \
+             for a payment that is to be declined, can ask the provider",
+            args.wait
+        ),
+    }
+}
+
+/// The parked payment of this id, or for the order of this id.
+async fn find(installation: &Installation, id: Uuid) -> anyhow::Result<Option<ParkedPayment>> {
+    let Installation { names, partitions, .. } = installation;
+    let of_order = (partitions.of_order(id), PaymentId::of(id).to_string());
+    // A payment's id does not tell its partition.
+    let places = partitions.all().map(|partition| (partition, id.to_string())).chain([of_order]);
+    for (partition, field) in places {
+        let mut get = cmd("HGET");
+        get.arg(names.parked_payments(partition)).arg(field);
+        let json: Option<String> = get.query_async(&mut installation.redis.clone()).await?;
+        if let Some(json) = json {
+            return Ok(Some(serde_json::from_str(&json)?));
+        }
+    }
+    Ok(None)
+}
+
+/// What the journal tells of the decision, or why it was refused.
+async fn outcome(
+    installation: &Installation,
+    journal: &str,
+    mut position: StreamId,
+    decided: &Resolution,
+    parked: &ParkedPayment,
+    deadline: Instant,
+) -> anyhow::Result<Option<Result<String, String>>> {
+    loop {
+        let page = read_after::<OrderEvent>(&mut installation.redis.clone(), journal, position, 1000).await?;
+        for slot in &page.slots {
+            position = slot.id();
+            let Slot::Entry(entry) = slot else { continue };
+            if entry.message.order_id() == parked.order_id
+                && let Some(told) = tells(&entry.message, decided)
+            {
+                return Ok(Some(told));
+            }
+        }
+        if page.slots.is_empty() {
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            sleep(GLANCE).await;
+        }
+    }
+}
+
+fn tells(event: &OrderEvent, decided: &Resolution) -> Option<Result<String, String>> {
+    match event {
+        OrderEvent::Paid { order_id, charge_id, resolution: Some(resolution), .. }
+            if resolution == decided =>
+        {
+            let surprise = if decided.verdict == Verdict::Declined {
+                ", and not declined: the provider has charged for it"
+            } else {
+                ""
+            };
+            Some(Ok(format!("Order {order_id} is paid by the charge {charge_id}{surprise}.")))
+        }
+        OrderEvent::PaymentDeclined { order_id, resolution: Some(resolution), .. }
+            if resolution == decided =>
+        {
+            Some(Ok(format!("The payment of order {order_id} is declined.")))
+        }
+        OrderEvent::PaymentResolutionRefused { resolution, reason, .. } if resolution == decided => {
+            Some(Err(reason.clone()))
+        }
+        _ => None,
+    }
+}
