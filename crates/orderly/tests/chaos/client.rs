@@ -88,9 +88,9 @@ impl Customers {
         let key = format!("chaos-{:016x}-{number}", self.seed);
         let mut first: Option<Vec<u8>> = None;
         // One in eight does not trust the promise, and sends it again.
-        let promises = if random.u8(..8) == 0 { 3 } else { 1 };
+        let wanted = if random.u8(..8) == 0 { 3 } else { 1 };
         let mut promised = 0;
-        while promised < promises {
+        while promised < wanted {
             let gateway = &self.gateways[random.usize(..self.gateways.len())];
             match self.post(gateway, &key, &body).await {
                 Some(answer) => {

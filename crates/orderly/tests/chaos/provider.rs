@@ -31,7 +31,7 @@ impl Provider {
                 sleep(millis(self.random.u64(500..2500))).await;
                 self.strikes.note(kind);
             }
-            self.set(&self.good_day()).await;
+            self.set(&good_day()).await;
             sleep(millis(self.random.u64(200..2000))).await;
         }
         self.heal().await;
@@ -39,7 +39,7 @@ impl Provider {
 
     /// Its process may be away, so asks until it has heard.
     pub(crate) async fn heal(&self) {
-        while !self.set(&self.good_day()).await {
+        while !self.set(&good_day()).await {
             sleep(millis(50)).await;
         }
     }
@@ -48,14 +48,9 @@ impl Provider {
         self.http.put(&self.faults).json(faults).send().await.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// It declines some cards even then.
-    fn good_day(&self) -> FaultSettings {
-        FaultSettings { decline_rate: 0.05, ..FaultSettings::default() }
-    }
-
     fn draw(&mut self) -> (&'static str, FaultSettings) {
         let rate = [0.2, 0.5, 1.0][self.random.usize(..3)];
-        let day = FaultSettings { seed: self.random.u64(..), ..self.good_day() };
+        let day = FaultSettings { seed: self.random.u64(..), ..good_day() };
         match self.random.u8(..7) {
             0 => ("provider answers 5xx", FaultSettings { error_rate: rate, ..day }),
             1 => {
@@ -72,4 +67,9 @@ impl Provider {
             }
         }
     }
+}
+
+/// It declines some cards even then.
+fn good_day() -> FaultSettings {
+    FaultSettings { decline_rate: 0.05, ..FaultSettings::default() }
 }

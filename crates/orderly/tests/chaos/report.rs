@@ -15,8 +15,6 @@ pub(crate) struct Report {
     pub(crate) doubled: u64,
     /// By the kind of fault: from its end until every order accepted by then had its outcome.
     pub(crate) recoveries: BTreeMap<&'static str, Vec<Duration>>,
-    /// From the end of all faults of a run until every order had its outcome.
-    pub(crate) last_recoveries: Vec<Duration>,
 }
 
 impl fmt::Display for Report {
@@ -34,7 +32,7 @@ impl fmt::Display for Report {
         for (kind, times) in &self.recoveries {
             writeln!(f, "  {kind:<36} {}", sorted(times))?;
         }
-        write!(f, "  {:<36} {}", "after the last fault of a run", sorted(&self.last_recoveries))
+        Ok(())
     }
 }
 

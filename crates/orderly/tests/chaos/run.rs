@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::{
     client::{self, Customers},
-    fault::Strikes,
+    fault::{Strikes, Struck},
     journal::Journal,
     report::Report,
     shop::Shop,
@@ -29,10 +29,8 @@ impl Run {
         let strikes = Strikes::default();
         let mut shop = Shop::open(self.seed, &strikes).await;
         let outcome = self.observe(&mut shop, &strikes, report).await;
-        if outcome.is_err() {
-            keep(&shop);
-            return outcome;
-        }
+        keep(&shop);
+        outcome?;
         shop.close().await
     }
 
@@ -40,14 +38,13 @@ impl Run {
         let customers = Customers::new(&shop.gateways, self.seed);
         // As long as the orders take if nothing goes wrong; those that have to be repeated come after the storm.
         let end = Instant::now() + Duration::from_secs(self.orders.div_ceil(self.rate));
-        tokio::join!(customers.order(self.orders, self.rate), async {
+        let ((), healed) = tokio::join!(customers.order(self.orders, self.rate), async {
             shop.storm(end).await;
             shop.heal().await;
+            Struck { kind: "all faults", ended: Timestamp::now() }
         });
-        let healed = Timestamp::now();
         let mut journal = Journal::default();
         let settled = journal.until_all_are_settled(&mut shop.redis(), RECOVERY_LIMIT).await;
-        let took = healed.duration_until(Timestamp::now()).try_into().unwrap_or_default();
 
         let account = customers.clone().account();
         client::write(&account.promises, &shop.folder.path().join("promised.jsonl"));
@@ -60,8 +57,7 @@ impl Run {
         report.failed_attempts += journal.failed_attempts;
         report.lost += verdict.lost.len() as u64;
         report.doubled += verdict.doubled.len() as u64;
-        report.last_recoveries.push(took);
-        for struck in strikes.all() {
+        for struck in strikes.all().into_iter().chain([healed]) {
             report.recoveries.entry(struck.kind).or_default().push(journal.recovery(&struck));
         }
         settled?;
@@ -75,12 +71,9 @@ impl Run {
     }
 }
 
-/// Keeps what a run left, for whoever wants to know what went wrong.
+/// Keeps what a run left, for whoever wants to know what went on.
 fn keep(shop: &Shop) {
-    let Some(kept) = std::env::var_os("CHAOS_KEEP").map(PathBuf::from) else {
-        println!("set CHAOS_KEEP to a folder to keep the logs of a run that failed");
-        return;
-    };
+    let Some(kept) = std::env::var_os("CHAOS_KEEP").map(PathBuf::from) else { return };
     for folder in [shop.folder.path(), shop.outages.server.directory()] {
         let target = kept.join(folder.file_name().unwrap_or_default());
         let copied = std::process::Command::new("cp").arg("-R").arg(folder).arg(&target).status();

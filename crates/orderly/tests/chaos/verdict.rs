@@ -18,7 +18,7 @@ pub(crate) struct Verdict {
 impl Verdict {
     /// Compares what clients were promised, what the journal tells, and what the provider has in its books.
     pub(crate) async fn reach(promises: &[Promise], journal: &Journal, sandbox: &str) -> Self {
-        let charged = charges(sandbox).await;
+        let books = charges(sandbox).await;
         let mut verdict = Self::default();
         for Promise { order_id, .. } in promises {
             if !journal.is_settled(*order_id) {
@@ -26,7 +26,7 @@ impl Verdict {
             }
         }
         for order_id in journal.orders() {
-            let charges = charged.get(order_id).copied().unwrap_or_default();
+            let charges = books.get(order_id).copied().unwrap_or_default();
             if charges > 1 {
                 verdict.doubled.push(*order_id);
             }
@@ -37,7 +37,7 @@ impl Verdict {
             }
         }
         verdict.doubled.extend(journal.settled_twice());
-        verdict.contradictions.extend(charged.keys().filter(|order| !journal.knows(**order)));
+        verdict.contradictions.extend(books.keys().filter(|order| !journal.knows(**order)));
         verdict
     }
 
