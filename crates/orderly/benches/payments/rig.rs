@@ -57,15 +57,14 @@ impl Rig {
     pub(crate) async fn start(load: Load) -> Self {
         let server = Server::ephemeral(Durability::Always).await.expect("a Redis server");
         let redis = Redis::open(&server.url()).and_then(|redis| redis.commands()).expect("its URL");
-        let faults = format!(r#"{{"latency":{{"kind":"fixed","ms":{}}}}}"#, load.latency_ms);
-        let quiet = r#"{}"#.to_owned();
-        let faults = if load.latency_ms == 0 { quiet } else { faults };
-        let mut sandbox = service("sandbox")
-            .env("SANDBOX_FAULTS", faults)
-            .env("RUST_LOG", "sandbox=info")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the sandbox");
+        let mut sandbox = service("sandbox");
+        if load.latency_ms > 0 {
+            let faults = format!(r#"{{"latency":{{"kind":"fixed","ms":{}}}}}"#, load.latency_ms);
+            sandbox.env("SANDBOX_FAULTS", faults);
+        }
+        // That it listens, and where, but not each charge.
+        sandbox.env("RUST_LOG", "warn,sandbox=info,sandbox::provider=warn").stdout(Stdio::piped());
+        let mut sandbox = sandbox.spawn().expect("the sandbox");
         let mut log = BufReader::new(sandbox.stdout.take().expect("piped")).lines();
         let address = log.by_ref().find_map(|line| {
             let line: serde_json::Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
