@@ -31,11 +31,12 @@ pub(crate) struct Load {
 
 /// A Redis, and processes beside it.
 pub(crate) struct Rig {
+    // Ended before their Redis is, which they would miss.
+    processes: Vec<Process>,
     load: Load,
     server: Server,
     redis: Connection,
     provider: String,
-    processes: Vec<Process>,
 }
 
 /// Killed when dropped.
