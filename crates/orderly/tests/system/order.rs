@@ -34,7 +34,7 @@ async fn every_service_tells_of_the_order_by_its_id() {
         ("order-publisher", "order.placed"),
         ("payment-producer", "requesting the payment"),
         ("payment-worker-", "charging"),
-        ("payment-worker-", "| paid "),
+        ("payment-worker-", " paid "),
         ("order-publisher", "order.paid"),
         ("notification-subscriber", "your order is paid"),
     ];
