@@ -30,6 +30,7 @@ mod backoff;
 mod connection;
 mod error;
 mod last_seen;
+pub mod lock;
 mod lua;
 pub mod pubsub;
 pub mod stream;
