@@ -10,6 +10,7 @@ mod examples;
 mod gauges;
 mod handlers;
 mod harness;
+mod lock;
 mod pubsub;
 mod pubsub_replay;
 mod scripts;
