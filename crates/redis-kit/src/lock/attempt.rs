@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::ErrorKind;
 use tokio::time::Instant;
 
 use super::{
@@ -108,10 +107,8 @@ fn took_nothing(answer: &Result<Answer, Error>) -> bool {
     match answer {
         Ok(Answer::Taken { .. }) => false,
         Ok(Answer::Busy { .. }) => true,
-        Err(Error::Redis(error)) => {
-            let unreached = error.kind() == ErrorKind::ClusterConnectionNotFound;
-            error.code().is_some() || error.is_connection_refusal() || unreached
-        }
+        Err(Error::Redis(error)) if error.is_io_error() => error.is_connection_refusal(),
+        // The script fails before it takes anything.
         Err(_) => true,
     }
 }

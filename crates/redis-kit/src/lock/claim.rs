@@ -40,13 +40,16 @@ impl fmt::Debug for Subject {
 }
 
 impl Subject {
-    /// Asks all servers at once. Each is waited for until its answer would be of no use.
+    /// Asks all servers at once. Each of several is waited for until its answer would be of no use.
     async fn ask<T, Asking>(&self, question: impl Fn(Connection) -> Asking) -> Vec<Result<T, Error>>
     where
         Asking: Future<Output = Result<T, Error>>,
     {
-        let LockOptions { ttl, answer_limit, .. } = self.options;
-        let limit = if self.servers.len() == 1 { ttl } else { answer_limit.min(ttl) };
+        // Without a timer of its own, since the connection has one, and an answer that came too late is told by its time.
+        if let [server] = &*self.servers {
+            return vec![question(server.clone()).await];
+        }
+        let limit = self.options.answer_limit.min(self.options.ttl);
         let asked = self.servers.iter().map(async |server| {
             let answer = timeout(limit, question(server.clone())).await;
             answer.unwrap_or_else(|_late| Err(too_late("no answer came in time to be of use")))

@@ -1,17 +1,9 @@
-use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, oneshot},
-    task::JoinHandle,
-    time::Instant,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{
-    attempt::Holding,
-    claim::Claim,
-    keeper::{Hold, Keeper},
-};
+use super::{attempt::Holding, keeper::Hold};
 use crate::Error;
 
 /// The lock was lost: it could not be renewed in time, was revoked, or was held as long as it may be. What was done under it may be
@@ -29,23 +21,18 @@ pub struct Lost;
 #[derive(Debug)]
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct Guard {
-    claim: Arc<Claim>,
     token: u64,
+    // Fields are dropped from first to last: what is left of the hold then goes with the keeper, in the keeper's runtime.
     hold: Arc<Hold>,
-    keeper: JoinHandle<()>,
-    /// Dropped, it tells the keeper to give the lock back.
-    _held: oneshot::Sender<Infallible>,
+    keeper: AbortOnDropHandle<()>,
 }
 
 impl Guard {
     pub(super) fn new(holding: Holding, turn: Option<OwnedSemaphorePermit>) -> Self {
-        let hold = Arc::new(Hold::new(&holding, turn));
-        let Holding { claim, token, since } = holding;
-        let claim = Arc::new(claim);
-        let (held, dropped) = oneshot::channel();
-        let keeper = Keeper { claim: Arc::clone(&claim), hold: Arc::clone(&hold), since };
-        let keeper = tokio::spawn(keeper.run(dropped));
-        Self { claim, token, hold, keeper, _held: held }
+        let token = holding.token;
+        let hold = Arc::new(Hold::new(holding, turn));
+        let keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&hold).keep()));
+        Self { token, hold, keeper }
     }
 
     /// The fencing token: higher than that of everybody who held this lock before. Send it with each write, and have the write
@@ -98,9 +85,9 @@ impl Guard {
     pub async fn release(self) -> Result<bool, Error> {
         // First, because a renewal that is refused behind the release would pass for a loss.
         self.keeper.abort();
-        let released = self.claim.release().await;
+        let released = self.hold.claim.release().await;
         if released.is_complete() {
-            self.claim.settle();
+            self.hold.claim.settle();
         }
         released.verdict()
     }

@@ -12,7 +12,7 @@ use super::{
     guard::Guard,
     keys::LockKeys,
     options::LockOptions,
-    waiting::WaitingRoom,
+    waiting::{Queue, WaitingRoom},
 };
 use crate::{Backoff, Connection, Error, Redis};
 
@@ -52,10 +52,11 @@ impl Locks {
         })
     }
 
-    /// The lock of this name, for a cluster best with a hash tag (see [`LockKeys`]). Costs nothing until it is asked for.
+    /// The lock of this name, for a cluster best with a hash tag (see [`LockKeys`]). Nothing is sent before it is asked for.
     pub fn lock(&self, key: impl Into<String>, options: LockOptions) -> Lock {
         let subject = Subject { servers: Arc::clone(&self.servers), keys: LockKeys::new(key), options };
-        Lock { locks: self.clone(), subject: Arc::new(subject) }
+        let queue = self.room.queue(&subject.keys.lock);
+        Lock { locks: self.clone(), subject: Arc::new(subject), queue }
     }
 }
 
@@ -64,6 +65,7 @@ impl Locks {
 pub struct Lock {
     locks: Locks,
     subject: Arc<Subject>,
+    queue: Arc<Queue>,
 }
 
 /// What became of an attempt that Redis answered.
@@ -137,23 +139,28 @@ impl Lock {
     /// As for [`try_acquire`](Self::try_acquire), at once if waiting does not help, and else when `patience` is at its end.
     pub async fn acquire(&self, patience: Duration) -> Result<Attempt, Error> {
         let end = after(patience);
-        let queue = self.locks.room.queue(&self.subject.keys.lock);
-        let Ok(turn) = timeout_at(end, queue.turn()).await else {
+        let Some(turn) = self.queue.turn(end).await else {
             return self.try_acquire().await;
         };
         let (mut failures, mut splits) = (0, 0);
+        // Most locks are free, and then nobody needs to be told of their release.
+        let mut waits = false;
         loop {
             let asked = Instant::now();
-            let gave_up = match attempt(&self.subject, true).await {
+            let gave_up = match attempt(&self.subject, waits).await {
+                Ok(Outcome::Busy(_)) if !waits => {
+                    self.locks.ears.listen(&self.locks.room);
+                    waits = true;
+                    continue;
+                }
                 Ok(Outcome::Busy(busy)) => {
                     failures = 0;
                     splits = if busy.is_split { splits + 1 } else { 0 };
-                    self.locks.ears.listen(&self.locks.room);
                     let free = async {
                         if busy.is_split {
                             tokio::time::sleep(AFTER_SPLIT.pause(splits)).await;
                         } else {
-                            queue.may_be_free(asked, &busy).await;
+                            self.queue.may_be_free(asked, &busy).await;
                         }
                     };
                     timeout_at(end, free).await.map_err(|_| Ok(Attempt::busy(&busy)))
@@ -162,7 +169,7 @@ impl Lock {
                     failures += 1;
                     timeout_at(end, Backoff::wait_to_reconnect(failures)).await.map_err(|_| Err(error))
                 }
-                other => return Ok(Attempt::of(other?, turn)),
+                other => return Ok(Attempt::of(other?, Some(turn))),
             };
             if let Err(last) = gave_up {
                 return last;

@@ -2,6 +2,8 @@
 
 use std::{sync::LazyLock, time::Duration};
 
+use redis::{RedisError, Value};
+
 use super::keys::{LockKeys, RELEASED};
 use crate::{
     Connection, Error,
@@ -39,13 +41,18 @@ impl LockKeys {
         ttl: Duration,
         waits: bool,
     ) -> Result<Answer, Error> {
-        let mut call = ACQUIRE.call([&*self.lock, &self.fence, &self.waiters]);
-        call.arg(owner).arg(millis(ttl)).arg(millis(FENCE_KEPT)).arg(u8::from(waits));
-        let (taken, number): (bool, i64) = ACQUIRE.run(&mut redis, &call).await?;
-        let number = u64::try_from(number).ok();
-        Ok(match (taken, number) {
-            (true, Some(token)) => Answer::Taken { token },
-            (_, left) => Answer::Busy { expires_in: left.map(Duration::from_millis) },
+        let mut keys = vec![&*self.lock, &self.fence];
+        if waits {
+            keys.push(&self.waiters);
+        }
+        let mut call = ACQUIRE.call(keys);
+        call.arg(owner).arg(millis(ttl)).arg(millis(FENCE_KEPT));
+        Ok(match ACQUIRE.run(&mut redis, &call).await? {
+            Value::Int(token) => Answer::Taken { token: token.unsigned_abs() },
+            busy => {
+                let (left,): (i64,) = redis::from_redis_value(busy).map_err(RedisError::from)?;
+                Answer::Busy { expires_in: u64::try_from(left).ok().map(Duration::from_millis) }
+            }
         })
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::attempt::{Busy, soonest_majority};
@@ -76,10 +76,13 @@ impl Queue {
         Self { room, key: key.to_owned(), turn: Arc::new(Semaphore::new(1)), heard }
     }
 
-    /// Waits to be the first. Whoever is remains it for as long as it keeps the permit.
-    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        // An error would say that the semaphore was closed, which nobody does.
-        Arc::clone(&self.turn).acquire_owned().await.ok()
+    /// Waits to be the first, no longer than until `end`. Whoever is remains it for as long as it keeps the permit.
+    pub(super) async fn turn(&self, end: Instant) -> Option<OwnedSemaphorePermit> {
+        if let Ok(first) = Arc::clone(&self.turn).try_acquire_owned() {
+            return Some(first);
+        }
+        // An error of the inner kind would say that the semaphore was closed, which nobody does.
+        timeout_at(end, Arc::clone(&self.turn).acquire_owned()).await.ok()?.ok()
     }
 
     /// Waits until a majority may be free: each server when it tells so, or when the lock expires there. `asked` is when the

@@ -1,6 +1,7 @@
 //! Each script by itself, called as its header says: the answers and corner cases that a worker hides.
 
 mod competing;
+mod lock;
 mod ordered;
 
 use redis_kit::Script;
