@@ -13,6 +13,7 @@
 //! | watch streams and groups | [`stream::inspect`] | lag, pending, age and dead letters of one moment, once or as gauges |
 //! | broadcast to whoever listens | [`pubsub::Subscription`] | at most once, and the listener is told when it may have missed something |
 //! | broadcast to whoever must hear it | [`pubsub::ReplaySubscription`] | everything in order, read from the stream where it was missed, or an explicit reset |
+//! | let one at a time do something | [`lock::Lock`] | held, busy and failed told apart, a loss noticed in time, and a fencing token for what no lock can do |
 //! | follow one piece of work through services | [`trace`] | W3C trace context |
 //!
 //! Three examples run by themselves, on a private server unless `REDIS_URL` names one:

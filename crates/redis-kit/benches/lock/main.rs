@@ -12,6 +12,7 @@ mod ours;
 mod rig;
 mod table;
 
+use by_hand::Fence;
 use rig::Rig;
 use table::Table;
 
@@ -30,16 +31,19 @@ async fn measure() -> Table {
     let mut table = Table::default();
     for round in 1..=rig.rounds {
         eprintln!("round {round} of {}", rig.rounds);
-        let all = rig.cycles;
+        // By hand it polls, so that a contended cycle takes as long as many of the others.
+        let (all, few) = (rig.cycles, rig.cycles / 50);
         if rig.wants(UNCONTENDED) {
-            table.add(UNCONTENDED, "by hand", by_hand::run(&rig, all, |task| format!("lock:{task}")).await);
-            table.add(UNCONTENDED, "ours", ours::run(&rig, all, |task| format!("lock:{task}")).await);
+            let key = |task| format!("lock:{task}");
+            table.add(UNCONTENDED, "by hand", by_hand::run(&rig, all, Fence::None, key).await);
+            table.add(UNCONTENDED, "by hand, counted", by_hand::run(&rig, all, Fence::Counter, key).await);
+            table.add(UNCONTENDED, "ours", ours::run(&rig, all, key).await);
         }
-        // By hand it polls, so that a cycle takes as long as a hundred of the others.
-        let few = rig.cycles / 50;
         if rig.wants(CONTENDED) {
-            table.add(CONTENDED, "by hand", by_hand::run(&rig, few, |_| "lock".to_owned()).await);
-            table.add(CONTENDED, "ours", ours::run(&rig, few, |_| "lock".to_owned()).await);
+            let key = |_| "lock".to_owned();
+            table.add(CONTENDED, "by hand", by_hand::run(&rig, few, Fence::None, key).await);
+            table.add(CONTENDED, "by hand, counted", by_hand::run(&rig, few, Fence::Counter, key).await);
+            table.add(CONTENDED, "ours", ours::run(&rig, few, key).await);
         }
     }
     table

@@ -10,7 +10,7 @@ pub(crate) async fn run(rig: &Rig, cycles: usize, key: impl Fn(usize) -> String)
         let lock = locks.lock(key(task), LockOptions::default());
         async move {
             for _ in 0..cycles {
-                let guard = lock.acquire(Duration::from_secs(60)).await.expect("an answer").held();
+                let guard = lock.acquire(Duration::from_mins(1)).await.expect("an answer").held();
                 assert!(guard.expect("the lock").release().await.expect("an answer"));
             }
         }

@@ -94,7 +94,7 @@ pub(super) async fn attempt(subject: &Arc<Subject>, waits: bool) -> Result<Outco
 }
 
 /// The token of the acquisition: of those that a majority gave, the highest.
-fn highest_token(answers: &[Result<Answer, Error>]) -> u64 {
+pub(super) fn highest_token(answers: &[Result<Answer, Error>]) -> u64 {
     let token = |answer: &Result<Answer, Error>| match answer {
         Ok(Answer::Taken { token }) => Some(*token),
         _ => None,
@@ -106,9 +106,8 @@ fn highest_token(answers: &[Result<Answer, Error>]) -> u64 {
 fn took_nothing(answer: &Result<Answer, Error>) -> bool {
     match answer {
         Ok(Answer::Taken { .. }) => false,
-        Ok(Answer::Busy { .. }) => true,
         Err(Error::Redis(error)) if error.is_io_error() => error.is_connection_refusal(),
         // The script fails before it takes anything.
-        Err(_) => true,
+        Ok(Answer::Busy { .. }) | Err(_) => true,
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! What must be the same on both is in `engine`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
 mod migration;
 mod nodes;

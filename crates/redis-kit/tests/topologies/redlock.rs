@@ -162,5 +162,7 @@ async fn ten_processes_take_turns() {
             }
         })
     });
-    join_all(tasks).await.into_iter().for_each(|task| task.unwrap());
+    for task in join_all(tasks).await {
+        task.unwrap();
+    }
 }
