@@ -64,9 +64,10 @@
 //! lock.
 //!
 //! The token is a hybrid logical clock: Redis's time in microseconds, or the last token and one where that is more. So it keeps
-//! growing also where the counter, or the whole server's data, was lost, as long as clocks differ by less than it took; and the counter
-//! can expire, so that locks on the names of a million orders leave nothing behind. It costs a tenth of an acquisition more than a plain
-//! counter (see `benches/lock`), which goes back at a failover: just when it is needed.
+//! growing also where the counter, an old copy of it or all of the server's data is what a failover left, unless the new server's
+//! clock is behind by longer than the lock's last acquisition is ago. And the counter can expire, so that locks on the names of a
+//! million orders leave nothing behind. It costs a seventh of the rate of a plain counter (`benches/lock`), which goes back at a failover:
+//! just when it is needed.
 //!
 //! # One server, or several
 //! One server or cluster ([`Lock::new`]) is the ordinary form. It asks one question for each step, and a failover may make two
