@@ -65,8 +65,8 @@ pub(super) fn soonest_majority(free_at: &[Option<Instant>]) -> Option<Instant> {
     known.get(majority(free_at.len()) - 1).copied()
 }
 
-/// Asks every server for the lock. Whatever is not held in the end is given back in the background, also when this is dropped
-/// midway or no answer came.
+/// Asks every server for the lock. Whatever is not held in the end is given back in the background, also when this is
+/// dropped midway or no answer came.
 ///
 /// # Errors
 /// If too few servers answered to know, or too late.

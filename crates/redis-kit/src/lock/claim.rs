@@ -108,7 +108,8 @@ impl Claim {
         self.settled.store(true, Ordering::Relaxed);
     }
 
-    /// Gives back what it has, on every server. What a server does not answer to is tried again until the lock has expired there.
+    /// Gives back what it has, on every server. What a server does not answer to is tried again until the lock has
+    /// expired there.
     async fn give_back(self) {
         let expired = Instant::now() + self.options().ttl;
         let mut failures = 0;

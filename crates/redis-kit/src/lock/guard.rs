@@ -6,16 +6,16 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{attempt::Holding, keeper::Hold};
 use crate::Error;
 
-/// The lock was lost: it could not be renewed in time, was revoked, or was held as long as it may be. What was done under it may be
-/// half done, and another may be doing it.
+/// The lock was lost: it could not be renewed in time, was revoked, or was held as long as it may be. What was done
+/// under it may be half done, and another may be doing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the lock was lost before the work was done")]
 pub struct Lost;
 
 /// A lock that is held. It is renewed in the background until this is released or dropped, or [`max_hold`] is over.
 ///
-/// Dropping it never blocks: the lock is given back in the background, and tried to be for as long as it would stand. Where no
-/// background is left, in a runtime that ends, the lock expires by itself.
+/// Dropping it never blocks: the lock is given back in the background, and tried to be for as long as it would stand.
+/// Where no background is left, in a runtime that ends, the lock expires by itself.
 ///
 /// [`max_hold`]: super::LockOptions::max_hold
 #[derive(Debug)]
@@ -35,8 +35,8 @@ impl Guard {
         Self { token, hold, keeper }
     }
 
-    /// The fencing token: higher than that of everybody who held this lock before. Send it with each write, and have the write
-    /// refused if it has seen a higher one.
+    /// The fencing token: higher than that of everybody who held this lock before. Send it with each write, and have
+    /// the write refused if it has seen a higher one.
     ///
     /// It is comparable with tokens of the same lock only, and fits into 53 bits, so that Lua and JSON keep it exactly.
     pub fn token(&self) -> u64 {

@@ -60,8 +60,8 @@ impl Hold {
         drop(self.turn.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Keeps the lock until this is dropped. A task of its own for each guard, so that the guard may be dropped anywhere: what it
-    /// leaves is given back where this task was.
+    /// Keeps the lock until this is dropped. A task of its own for each guard, so that the guard may be dropped
+    /// anywhere: what it leaves is given back where this task was.
     pub(super) async fn keep(self: Arc<Self>) {
         self.renew().await;
         self.lose();

@@ -1,7 +1,7 @@
 //! The names beside a lock, spelled here and nowhere else.
 
-/// Where a release is told, by the lock's key, if somebody waits for it. One channel for all locks, so that one subscription
-/// hears of them all.
+/// Where a release is told, by the lock's key, if somebody waits for it. One channel for all locks, so that one
+/// subscription hears of them all.
 pub(super) const RELEASED: &str = "redis-kit:lock:released";
 
 /// A lock's key and what stands beside it, all in one slot.
@@ -9,16 +9,16 @@ pub(super) const RELEASED: &str = "redis-kit:lock:released";
 pub struct LockKeys {
     /// The lock itself, a string: its owner's id, for as long as it is held.
     pub lock: String,
-    /// `<key>:fence`, or `{<key>}:fence` for a key without a hash tag; a string: the last fencing token. Kept for ten minutes
-    /// after the last acquisition.
+    /// `<key>:fence`, or `{<key>}:fence` for a key without a hash tag; a string: the last fencing token. Kept for ten
+    /// minutes after the last acquisition.
     pub fence: String,
     /// `<key>:waiters`, or `{<key>}:waiters`, a string: there while somebody waits for the lock.
     pub waiters: String,
 }
 
 impl LockKeys {
-    /// The keys of the lock `key`. Without a hash tag of its own it must not contain `}`, or a cluster refuses it, because its
-    /// fence then stands in another slot.
+    /// The keys of the lock `key`. Without a hash tag of its own it must not contain `}`, or a cluster refuses it,
+    /// because its fence then stands in another slot.
     pub fn new(key: impl Into<String>) -> Self {
         let lock = key.into();
         let stem = if has_hash_tag(&lock) { lock.clone() } else { format!("{{{lock}}}") };

@@ -16,10 +16,12 @@ use super::{
 };
 use crate::{Backoff, Connection, Error, Redis};
 
-/// Between attempts that split the servers among several who asked at once. Drawn at random, so that one is first next time.
+/// Between attempts that split the servers among several who asked at once. Drawn at random, so that one is first
+/// next time.
 const AFTER_SPLIT: Backoff = Backoff { base: Duration::from_millis(10), limit: Duration::from_millis(500) };
 
-/// Where locks are kept: one connection to each server, shared by all locks there and by all who wait for one. Cheap to clone.
+/// Where locks are kept: one connection to each server, shared by all locks there and by all who wait for one. Cheap
+/// to clone.
 ///
 /// For locks on many names. A [`Lock`] of its own has these connections of its own.
 #[derive(Clone)]
@@ -41,8 +43,8 @@ impl Locks {
         Self::over(std::slice::from_ref(redis))
     }
 
-    /// Locks on several servers that know nothing of each other, each of which is held by a majority of them: Redlock. An odd
-    /// number is best; five survive the loss of two.
+    /// Locks on several servers that know nothing of each other, each of which is held by a majority of them:
+    /// Redlock. An odd number is best; five survive the loss of two.
     pub fn over(servers: &[Redis]) -> Result<Self, Error> {
         let connections: Result<Vec<Connection>, Error> = servers.iter().map(Redis::commands).collect();
         Ok(Self {
@@ -52,7 +54,8 @@ impl Locks {
         })
     }
 
-    /// The lock of this name, for a cluster best with a hash tag (see [`LockKeys`]). Nothing is sent before it is asked for.
+    /// The lock of this name, for a cluster best with a hash tag (see [`LockKeys`]). Nothing is sent before it is
+    /// asked for.
     pub fn lock(&self, key: impl Into<String>, options: LockOptions) -> Lock {
         let subject = Subject { servers: Arc::clone(&self.servers), keys: LockKeys::new(key), options };
         let queue = self.room.queue(&subject.keys.lock);
@@ -76,8 +79,8 @@ pub enum Attempt {
     Held(Guard),
     /// Somebody else has it.
     Busy {
-        /// In how long it will be free at the latest, unless its holder renews it. [`Duration::MAX`] if somebody set the key
-        /// by other means, without a time to live.
+        /// In how long it will be free at the latest, unless its holder renews it. [`Duration::MAX`] if somebody set
+        /// the key by other means, without a time to live.
         free_within: Duration,
     },
 }
@@ -123,17 +126,18 @@ impl Lock {
     /// Takes the lock if nobody has it. Safe to cancel: what was taken by then is given back in the background.
     ///
     /// # Errors
-    /// If Redis did not say whether the lock is free (of several servers: too few did), or too late. That is not to be taken for
-    /// [`Attempt::Busy`]: nobody else may be doing the work, and whoever must not do it twice cannot do it now.
+    /// If Redis did not say whether the lock is free (of several servers: too few did), or too late. That is not to be
+    /// taken for [`Attempt::Busy`]: nobody else may be doing the work, and whoever must not do it twice cannot do it
+    /// now.
     pub async fn try_acquire(&self) -> Result<Attempt, Error> {
         Ok(Attempt::of(attempt(&self.subject, false).await?, None))
     }
 
     /// Takes the lock as soon as nobody has it. Gives up after `patience`, or later by as long as Redis takes to answer.
     ///
-    /// Nothing is polled: it asks when the lock is released, and when the holder's time to live runs out. Whoever waits in the
-    /// same process by this lock, its clones, or the same [`Locks`], gets it in the order of coming; between processes, whoever is
-    /// first. Safe to cancel.
+    /// Nothing is polled: it asks when the lock is released, and when the holder's time to live runs out. Whoever
+    /// waits in the same process by this lock, its clones, or the same [`Locks`], gets it in the order of coming;
+    /// between processes, whoever is first. Safe to cancel.
     ///
     /// # Errors
     /// As for [`try_acquire`](Self::try_acquire), at once if waiting does not help, and else when `patience` is at its end.

@@ -1,7 +1,8 @@
-//! Distributed locks: one holder at a time among processes that share a Redis, with a fencing token for what a lock cannot do.
+//! Distributed locks: one holder at a time among processes that share a Redis, with a fencing token for what a lock
+//! cannot do.
 //!
-//! A [`Lock`] is taken for a time (its TTL), renewed as long as its [`Guard`] lives, and given back when the guard is released or
-//! dropped. Whoever dies holding it keeps it for the rest of that time only.
+//! A [`Lock`] is taken for a time (its TTL), renewed as long as its [`Guard`] lives, and given back when the guard is
+//! released or dropped. Whoever dies holding it keeps it for the rest of that time only.
 //!
 //! | to | use | it promises |
 //! |---|---|---|
@@ -50,40 +51,42 @@
 //! # What a lock cannot promise
 //! That nobody else works at the same time. It is a lease: it ends by a clock, and its holder may not know yet.
 //!
-//! - **A pause.** A process looks, still holds the lock, is paused for longer than the TTL (swapped, suspended, stopped), and
-//!   writes. [`Guard::run`] begins nothing after such a pause, but what was on its way to a database arrives. The monotonic clock
-//!   by which it notices may stand still while a machine sleeps.
+//! - **A pause.** A process looks, still holds the lock, is paused for longer than the TTL (swapped, suspended,
+//!   stopped), and writes. [`Guard::run`] begins nothing after such a pause, but what was on its way to a database
+//!   arrives. The monotonic clock by which it notices may stand still while a machine sleeps.
 //! - **A clock that jumps.** Redis expires keys by its wall clock. Set forward by the TTL, it ends every lock at once.
-//! - **A failover.** Replication is asynchronous, so a replica that takes over may never have heard of the lock, and gives it to
-//!   somebody else while its holder works on.
+//! - **A failover.** Replication is asynchronous, so a replica that takes over may never have heard of the lock, and
+//!   gives it to somebody else while its holder works on.
 //!
-//! So a lock saves work, and does not by itself make anything happen once. What does is the **fence**: each acquisition has a
-//! [token](Guard::token) higher than those before; the write carries it, and what is written to refuses a token lower than one that it has
-//! seen. It must also be idempotent, because whoever got no answer sends it again. Where the written-to cannot check a token (a payment
-//! provider), an idempotency key of its own has to do it. In streams a [`Commit`](crate::stream::Commit) is fenced already, without any
-//! lock.
+//! So a lock saves work, and does not by itself make anything happen once. What does is the **fence**: each
+//! acquisition has a [token](Guard::token) higher than those before; the write carries it, and what is written to
+//! refuses a token lower than one that it has seen. It must also be idempotent, because whoever got no answer sends
+//! it again. Where the written-to cannot check a token (a payment provider), an idempotency key of its own has to do
+//! it. In streams a [`Commit`](crate::stream::Commit) is fenced already, without any lock.
 //!
-//! The token is a hybrid logical clock: Redis's time in microseconds, or the last token and one where that is more. So it keeps
-//! growing also where the counter, an old copy of it or all of the server's data is what a failover left, unless the new server's
-//! clock is behind by longer than the lock's last acquisition is ago. And the counter can expire, so that locks on the names of a
-//! million orders leave nothing behind. It costs a seventh of the rate of a plain counter (`benches/lock`), which goes back at a failover:
-//! just when it is needed.
+//! The token is a hybrid logical clock: Redis's time in microseconds, or the last token and one where that is more.
+//! So it keeps growing also where the counter, an old copy of it or all of the server's data is what a failover left,
+//! unless the new server's clock is behind by longer than the lock's last acquisition is ago. And the counter can
+//! expire, so that locks on the names of a million orders leave nothing behind. It costs a seventh of the rate of a
+//! plain counter (`benches/lock`), which goes back at a failover: just when it is needed.
 //!
 //! # One server, or several
-//! One server or cluster ([`Lock::new`]) is the ordinary form. It asks one question for each step, and a failover may make two
-//! holders for up to a TTL, which the fence closes.
+//! One server or cluster ([`Lock::new`]) is the ordinary form. It asks one question for each step, and a failover may
+//! make two holders for up to a TTL, which the fence closes.
 //!
-//! Redlock ([`Lock::over`]) wants three, five or more masters that know nothing of each other, without replicas. No single crash then
-//! frees a lock that is held or keeps one from being taken, as long as a server that lost its data stays away for a TTL before it comes
-//! back. It costs a question to each of them and a second round for the token, and it depends on clocks just as much; so it does not
-//! make the fence superfluous. It is for locks that must be to be had while any one Redis is down, and nothing else.
+//! Redlock ([`Lock::over`]) wants three, five or more masters that know nothing of each other, without replicas. No
+//! single crash then frees a lock that is held or keeps one from being taken, as long as a server that lost its data
+//! stays away for a TTL before it comes back. It costs a question to each of them and a second round for the token,
+//! and it depends on clocks just as much; so it does not make the fence superfluous. It is for locks that must be to
+//! be had while any one Redis is down, and nothing else.
 //!
 //! # Waiting
-//! Whoever waits leaves a mark beside the lock. The release finds it and publishes the lock's key; without it nothing is published,
-//! because on a cluster a message goes to every node. In each process the first in the queue listens and asks; the others wait
-//! behind it without a word to Redis, so that a release wakes one of each process. It asks when it hears of the release; when it has
-//! subscribed anew, because it may have missed one; and when the holder's time would run out. If several servers are split among several
-//! who asked at once, each gives back what it got and asks again after a random pause.
+//! Whoever waits leaves a mark beside the lock. The release finds it and publishes the lock's key; without it nothing
+//! is published, because on a cluster a message goes to every node. In each process the first in the queue listens
+//! and asks; the others wait behind it without a word to Redis, so that a release wakes one of each process. It asks
+//! when it hears of the release; when it has subscribed anew, because it may have missed one; and when the holder's
+//! time would run out. If several servers are split among several who asked at once, each gives back what it got and
+//! asks again after a random pause.
 //!
 //! # What happens, and what becomes of the lock
 //! | what happens | then |
@@ -97,15 +100,17 @@
 //! | Redis is full | nothing new is taken; what is held is renewed and released |
 //!
 //! # Keys
-//! Each lock has three ([`LockKeys`]), in one slot: itself, its fence, and the mark of those who wait. Released locks are told on the
-//! channel `redis-kit:lock:released`. Who may not publish there releases all the same, and others wait for the TTL.
+//! Each lock has three ([`LockKeys`]), in one slot: itself, its fence, and the mark of those who wait. Released locks
+//! are told on the channel `redis-kit:lock:released`. Who may not publish there releases all the same, and others
+//! wait for the TTL.
 //!
 //! # Sources
-//! - "Distributed Locks with Redis", redis.io: the owner's id, the release by script, and the Redlock algorithm with its drift.
+//! - "Distributed Locks with Redis", redis.io: the owner's id, the release by script, and the Redlock algorithm with
+//!   its drift.
 //! - Martin Kleppmann, "How to do distributed locking", 2016: why a lock needs a fence.
 //! - Salvatore Sanfilippo, "Is Redlock safe?", 2016: the answer to it.
-//! - Kulkarni, Demirbas, Madappa, Avva, Leone, "Logical Physical Clocks and Consistent Snapshots in Globally Distributed Databases",
-//!   2014: hybrid logical clocks.
+//! - Kulkarni, Demirbas, Madappa, Avva, Leone, "Logical Physical Clocks and Consistent Snapshots in Globally
+//!   Distributed Databases", 2014: hybrid logical clocks.
 //! - node-redlock#309: a loss is noticed by one's own clock, not by an answer that may never come.
 
 mod attempt;

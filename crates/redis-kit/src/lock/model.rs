@@ -1,8 +1,8 @@
-//! A model of several servers, some of whose clocks are wrong, and of claimants whose questions reach them in any order: whoever
-//! was given a guard later was given a higher token.
+//! A model of several servers, some of whose clocks are wrong, and of claimants whose questions reach them in any
+//! order: whoever was given a guard later was given a higher token.
 //!
-//! What the servers do is what `acquire.lua`, `raise.lua` and `release.lua` say. What is asked of a majority, and which token is
-//! taken, is decided by the code itself.
+//! What the servers do is what `acquire.lua`, `raise.lua` and `release.lua` say. What is asked of a majority, and
+//! which token is taken, is decided by the code itself.
 
 use proptest::prelude::*;
 

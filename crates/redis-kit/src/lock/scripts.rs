@@ -15,9 +15,10 @@ static RAISE: LazyLock<Lua> = lua!("lua/allow_oom.lua", "lua/raise.lua");
 static RENEW: LazyLock<Lua> = lua!("lua/allow_oom.lua", "lua/renew.lua");
 static RELEASE: LazyLock<Lua> = lua!("lua/allow_oom.lua", "lua/owned.lua", "lua/release.lua");
 
-/// How long the fence's counter outlives the last acquisition. Once it is gone the clock alone makes the next token higher, so
-/// this is by how much a clock may be set back, or the clocks of a master and its replica, or of several servers, may differ.
-/// Longer would cost more memory: some hundred bytes for every name that was locked in that time.
+/// How long the fence's counter outlives the last acquisition. Once it is gone the clock alone makes the next token
+/// higher, so this is by how much a clock may be set back, or the clocks of a master and its replica, or of several
+/// servers, may differ. Longer would cost more memory: some hundred bytes for every name that was locked in that
+/// time.
 const FENCE_KEPT: Duration = Duration::from_mins(10);
 
 /// What one server says to somebody who wants the lock.

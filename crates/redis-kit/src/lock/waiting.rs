@@ -1,7 +1,7 @@
 //! Where those wait who do not get a lock: in a queue for each lock, whose first is told of releases.
 //!
-//! Of all who wait for a lock in one process only the first asks Redis; the others queue behind it in the order in which they
-//! came, and without a word to Redis. So a release wakes one of each process, and not all.
+//! Of all who wait for a lock in one process only the first asks Redis; the others queue behind it in the order in
+//! which they came, and without a word to Redis. So a release wakes one of each process, and not all.
 
 use std::{
     collections::HashMap,
@@ -85,8 +85,8 @@ impl Queue {
         timeout_at(end, Arc::clone(&self.turn).acquire_owned()).await.ok()?.ok()
     }
 
-    /// Waits until a majority may be free: each server when it tells so, or when the lock expires there. `asked` is when the
-    /// attempt began that found it `busy`; what was heard since then may be newer than the server's answer.
+    /// Waits until a majority may be free: each server when it tells so, or when the lock expires there. `asked` is
+    /// when the attempt began that found it `busy`; what was heard since then may be newer than the server's answer.
     pub(super) async fn may_be_free(&self, asked: Instant, busy: &Busy) {
         let mut heard = self.heard.subscribe();
         loop {

@@ -1,9 +1,10 @@
--- Takes the lock unless somebody has it, and numbers this acquisition. One step, because a holder without a token, or a token
--- without its holder, would let a stalled holder before it pass for the later one.
+-- Takes the lock unless somebody has it, and numbers this acquisition. One step, because a holder without a token, or
+-- a token without its holder, would let a stalled holder before it pass for the later one.
 --
--- The token is the clock in microseconds, or the last token and one if the clock is not beyond that. So it grows by the counter
--- when the clock was set back, and by the clock when the counter is gone or an old one: after it expired, or was lost with
--- Redis's data or in a failover. It stays below 2^53, up to which Lua counts exactly, until the year 2255.
+-- The token is the clock in microseconds, or the last token and one if the clock is not beyond that. So it grows by
+-- the counter when the clock was set back, and by the clock when the counter is gone or an old one: after it expired,
+-- or was lost with Redis's data or in a failover. It stays below 2^53, up to which Lua counts exactly, until the year
+-- 2255.
 --
 -- KEYS[1] the lock   KEYS[2] the fence: the last token   KEYS[3] if the caller will wait: waiters, there while somebody does
 -- ARGV[1] owner   ARGV[2] the lock's time to live in ms   ARGV[3] the fence's

@@ -6,8 +6,8 @@ local function take(key, owner, ttl)
   return redis.call('SET', key, owner, 'NX', 'PX', ttl) ~= false
 end
 
--- Gives the lock back if it is still this owner's, and with it the keys that follow, which mean nothing without it. Returns how
--- many were there: 0 if the lock is another's or nobody's, for then nothing was touched.
+-- Gives the lock back if it is still this owner's, and with it the keys that follow, which mean nothing without it.
+-- Returns how many were there: 0 if the lock is another's or nobody's, for then nothing was touched.
 local function let_go(key, owner, ...)
   if redis.call('GET', key) ~= owner then return 0 end
   return redis.call('DEL', key, ...)

@@ -1,5 +1,5 @@
--- Raises the fence to a token that another server gave, so that whoever takes the lock here next is given a higher one. Only
--- while the lock is the owner's: what one that came too late raises would say nothing about its order.
+-- Raises the fence to a token that another server gave, so that whoever takes the lock here next is given a higher
+-- one. Only while the lock is the owner's: what one that came too late raises would say nothing about its order.
 --
 -- KEYS[1] the lock   KEYS[2] the fence   ARGV[1] owner   ARGV[2] token   ARGV[3] the fence's time to live in ms
 -- Reply: 1 the fence is at the token or above, 0 the lock is not the owner's.

@@ -49,7 +49,8 @@ async fn a_dropped_guard_wakes_who_waits() {
     waiter.await.unwrap();
 }
 
-/// Two processes of fifty waiters each. Redis hears of two of them until the lock is free, and then of each when its turn comes.
+/// Two processes of fifty waiters each. Redis hears of two of them until the lock is free, and then of each when its
+/// turn comes.
 #[tokio::test]
 async fn waiters_do_not_poll_and_a_release_does_not_wake_them_all() {
     const WAITERS: u64 = 50;
