@@ -93,7 +93,8 @@ impl<M> Delivery<M> {
     /// In competing mode only. In ordered mode one instance handles an entry anyway, and this answers [`Begun::Lost`].
     ///
     /// # Errors
-    /// If Redis refused, or did not answer: then the attempt may have begun, and the lock is held until its time has run out.
+    /// If Redis refused, or did not answer: then the attempt may have begun. The same consumer may begin the next one at once, and
+    /// others when the lock's time has run out.
     pub async fn begin(&self, work: &Exclusive<'_>) -> Result<Begun, Error> {
         match &self.claim {
             Some(claim) => claim.begin(work).await,

@@ -17,10 +17,9 @@ local state, last_state, may_begin = redis.call('HGET', KEYS[3], 'state') or '',
 for i = 7, last_state do may_begin = may_begin or ARGV[i] == state end
 if not may_begin then return { 'state', redis.call('HGETALL', KEYS[3]) } end
 
+if is_busy(KEYS[4], ARGV[3]) then return { 'busy', redis.call('PTTL', KEYS[4]) } end
 local token = string.format('%d', tonumber(redis.call('HGET', KEYS[3], 'fence') or 0) + 1)
-if not redis.call('SET', KEYS[4], owner(token), 'NX', 'PX', ARGV[5]) then
-  return { 'busy', redis.call('PTTL', KEYS[4]) }
-end
+redis.call('SET', KEYS[4], owner(ARGV[3], token), 'PX', ARGV[5])
 local now = now_ms()
 local number = redis.call('HINCRBY', KEYS[3], 'attempts', 1)
 redis.call('HSETNX', KEYS[3], 'first_attempt_at', now)

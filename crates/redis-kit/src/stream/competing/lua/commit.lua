@@ -30,7 +30,7 @@ while position <= #ARGV do
       or problem('DEL', lock, 'string') or wrong or 1
     if result == 1 then
       apply(writes)
-      close(record, lock, token)
+      close(record, lock, id, token)
       settle(id, true)
       if not is_held then redis.call('ZREM', KEYS[3], id) end
     end

@@ -24,5 +24,5 @@ redis.call('ZADD', KEYS[3], now_ms() + tonumber(ARGV[5]), ARGV[3])
 -- What a later attempt has begun is not an earlier one's to report on.
 local is_its_own = token == '' or is_latest(KEYS[4], token)
 if is_its_own then apply(writes) end
-if is_its_own and token ~= '' then close(KEYS[4], KEYS[5], token) end
+if is_its_own and token ~= '' then close(KEYS[4], KEYS[5], ARGV[3], token) end
 return 1

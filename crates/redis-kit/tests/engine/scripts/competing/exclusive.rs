@@ -81,6 +81,18 @@ async fn a_second_attempt_cannot_begin_while_the_first_has_the_lock() {
     assert!((1..=3_600_000).contains(&free_in), "{free_in}");
 }
 
+/// The answer to the first was lost.
+#[tokio::test]
+async fn the_same_delivery_begins_again_at_once_and_what_it_was_given_before_is_void() {
+    let bench = Bench::holding(1).await;
+    let consumer = Consumer::reading(&bench, "c").await;
+    let lost = consumer.has_begun("1-0", 1).await;
+    let token = consumer.has_begun("1-0", 1).await;
+    assert_eq!(consumer.commit(&[Entry("1-0", 1, 0, by(&lost))]).await.unwrap(), ["FENCED"]);
+    assert_eq!(consumer.commit(&[Entry("1-0", 1, 0, by(&token))]).await.unwrap(), ["1"]);
+    assert_eq!((bench.outputs().await, bench.exist(&[LOCK]).await), (1, 0));
+}
+
 #[tokio::test]
 async fn the_lock_has_an_end_and_the_next_attempt_counts_on() {
     let bench = Bench::holding(2).await;
