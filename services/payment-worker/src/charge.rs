@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info};
 
 use crate::{
-    breaker::Breaker,
+    breaker::{Breaker, Permit},
     payment::{Answer, Attempt, Next, Policy, State, Step},
     provider::{Provider, Unknown},
     record::{Attempted, Payment, partition_of},
@@ -43,8 +43,7 @@ impl Handler for Charger {
 
 impl Charger {
     async fn charge(&self, delivery: &Delivery<PaymentTask>, payment: Payment) -> Result<Commit, Failure> {
-        // While the provider is dead payments wait here, where it costs them no attempt.
-        let permit = self.breaker.admit().await;
+        let permit = self.admitted(&payment).await;
         crash::point(Point::BeforeBegin);
         let asked_at = Instant::now();
         let work = self.work(delivery, payment.id, &State::MAY_BE_CHARGED, payment.fields());
@@ -81,6 +80,17 @@ impl Charger {
         match next {
             Next::Again { reason } => Err(Failure::retry(reason).writing(commit)),
             Next::Paid { .. } | Next::Declined { .. } | Next::Parked { .. } => Ok(commit),
+        }
+    }
+
+    /// Waits while the provider is dead, which costs no attempt. Whoever finds out whether it is back asks before it charges.
+    async fn admitted(&self, payment: &Payment) -> Permit {
+        loop {
+            let permit = self.breaker.admit().await;
+            if !permit.is_probe() || !matches!(self.ask(payment).await, Answer::Unknown { .. }) {
+                return permit;
+            }
+            permit.report(false);
         }
     }
 

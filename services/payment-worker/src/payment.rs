@@ -223,7 +223,7 @@ mod tests {
 
     impl Provider {
         fn take(&mut self, step: Step, now: Duration) -> Answer {
-            let known = self.charges.last().is_some_and(|at| now - *at < POLICY.key_lifetime);
+            let known = self.charges.last().is_some_and(|at| now < *at + POLICY.key_lifetime);
             if step == Step::Charge && !known {
                 self.charges.push(now);
             }

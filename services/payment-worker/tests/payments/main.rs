@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on panics, and says why")]
 
 mod charging;
+mod dead;
 mod parked;
 mod till;
 mod unknown;

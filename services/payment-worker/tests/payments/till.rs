@@ -34,7 +34,7 @@ pub(crate) struct Till {
     provider: String,
     http: Client,
     names: Names,
-    _provider_stop: DropGuard,
+    _provider_stop: Option<DropGuard>,
 }
 
 /// One order's payment, as it is requested.
@@ -61,25 +61,30 @@ impl Till {
 
     /// With flags of the worker beside those that make it quick.
     pub(crate) async fn open_with(faults: FaultSettings, flags: &[&str]) -> Self {
-        let provider_stop = CancellationToken::new();
+        let stop = CancellationToken::new();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let provider = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(sandbox::serve(listener, World { books: None, faults }, provider_stop.clone()));
-        let quick = QUICK.chunks(2).filter(|flag| !flags.contains(&flag[0])).flatten().copied();
-        let flags: Vec<&str> =
-            ["--provider-url", &provider].into_iter().chain(quick).chain(flags.iter().copied()).collect();
-        let till = Self {
-            worker: ServiceUnderTest::start(run, &flags).await,
-            provider,
-            http: Client::builder().no_proxy().build().unwrap(),
-            names: Names::default(),
-            _provider_stop: provider_stop.drop_guard(),
-        };
+        tokio::spawn(sandbox::serve(listener, World { books: None, faults }, stop.clone()));
+        let till = Self { _provider_stop: Some(stop.drop_guard()), ..Self::open_at(&provider, flags).await };
         eventually("the provider to be open", PATIENCE, async || {
             till.http.get(format!("{}/readyz", till.provider)).send().await?.error_for_status()
         })
         .await;
         till
+    }
+
+    /// With any provider.
+    pub(crate) async fn open_at(provider: &str, flags: &[&str]) -> Self {
+        let quick = QUICK.chunks(2).filter(|flag| !flags.contains(&flag[0])).flatten().copied();
+        let flags: Vec<&str> =
+            ["--provider-url", provider].into_iter().chain(quick).chain(flags.iter().copied()).collect();
+        Self {
+            worker: ServiceUnderTest::start(run, &flags).await,
+            provider: provider.to_owned(),
+            http: Client::builder().no_proxy().build().unwrap(),
+            names: Names::default(),
+            _provider_stop: None,
+        }
     }
 
     pub(crate) async fn request(&self, payment: &Payment) {

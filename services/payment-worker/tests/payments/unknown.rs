@@ -134,28 +134,3 @@ async fn beyond_the_lifetime_of_its_key_a_payment_that_nobody_knows_of_is_parked
     assert!(matches!(event, OrderEvent::PaymentParked { attempts: 5, .. }), "{event:?}");
     assert_eq!(till.charges().await.len(), 0);
 }
-
-#[tokio::test]
-async fn a_dead_provider_uses_up_no_attempts_of_those_that_wait() {
-    let faults = FaultSettings { error_rate: 1.0, ..FaultSettings::default() };
-    let flags = ["--provider-breaker-failures", "3", "--charge-attempts", "8", "--concurrency", "4"];
-    let till = Till::open_with(faults, &flags).await;
-    let payments: Vec<Payment> = (0..50).map(|_| Payment::of("49.80")).collect();
-    for payment in &payments {
-        till.request(payment).await;
-    }
-    // Three failures open the circuit, three more may have been under way; then come probes, ever more seldom.
-    let failures = async || till.told().await.len();
-    eventually("some probes of the dead provider", PATIENCE, async || {
-        let failures = failures().await;
-        if failures >= 6 { Ok(()) } else { Err(format!("{failures} attempts have failed")) }
-    })
-    .await;
-    assert!(failures().await < 15, "{}", failures().await);
-    till.heal().await;
-    for payment in &payments {
-        let event = till.outcome(payment).await;
-        assert!(matches!(event, OrderEvent::Paid { .. }), "{event:?}");
-    }
-    assert_eq!(till.charges().await.len(), 50);
-}
