@@ -89,6 +89,11 @@ impl Options {
         self
     }
 
+    /// The data folder, which lives for as long as these options or a system that was started by them.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
     /// The command, with a free port for the gateway unless the arguments name one.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.orderly);

@@ -2,12 +2,17 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod books;
+mod clients;
 mod crashes;
 mod lifecycle;
 mod order;
 mod payments;
 mod ports;
+mod power_loss;
+mod told;
 mod workspace;
+mod wrapper;
 
 use test_support::{Options, System};
 
