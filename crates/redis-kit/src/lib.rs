@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | connect | [`Redis`], [`Connection`] | to a server or a cluster alike: connections that recover by themselves and send nothing twice |
 //! | wait for Redis, or give up | [`Error::is_transient`], [`patiently`], [`Backoff`] | errors know whether waiting helps |
+//! | do several things in one step | [`Lua`] | a script that the server has forgotten is sent again, and run once |
 //! | process a stream by a consumer group | [`stream::Worker`] | effects inside Redis happen once; work is never skipped; in order, if that is wanted |
 //! | append to a stream | [`stream::Producer`] | nothing is sent twice behind the caller's back |
 //! | append at a given time | [`stream::delayed`] | once, and never early |
@@ -41,5 +42,6 @@ pub use backoff::{Backoff, patiently};
 pub use connection::{Connection, Redis, check_version};
 pub use error::Error;
 pub use last_seen::LastSeen;
+pub use lua::Lua;
 // The client library itself, for commands that are no pattern, so that its version is chosen in one place.
 pub use redis::{FromRedisValue, Script, ToRedisArgs, cmd, pipe};

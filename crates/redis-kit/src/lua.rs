@@ -3,19 +3,41 @@ use std::time::Duration;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionLike};
 
 /// A Lua script that is sent once and called by its hash from then on. The one way in which this crate calls Lua.
+///
+/// A server forgets its scripts when it is restarted, when another takes its place, and when somebody flushes them. Then it
+/// says `NOSCRIPT`, has run nothing, and is sent the whole script to run. (To load it first and call it by its hash again, as
+/// client libraries do, leaves room for it to be forgotten in between.)
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let server = local_redis::Server::ephemeral(local_redis::Durability::Volatile).await?;
+/// # let redis = redis_kit::Redis::open(&server.url())?;
+/// use redis_kit::Lua;
+/// use std::sync::LazyLock;
+///
+/// static COUNT: LazyLock<Lua> = LazyLock::new(|| Lua::new("return redis.call('INCRBY', KEYS[1], ARGV[1])"));
+///
+/// let mut call = COUNT.call(["visits"]);
+/// call.arg(3);
+/// let visits: u64 = COUNT.run(&mut redis.commands()?, &call).await?;
+/// assert_eq!(visits, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug)]
-pub(crate) struct Lua {
+pub struct Lua {
     source: &'static str,
     hash: String,
 }
 
 impl Lua {
-    pub(crate) fn new(source: &'static str) -> Self {
+    /// A script by its text. Hashes it, so build it once.
+    pub fn new(source: &'static str) -> Self {
         Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
     }
 
     /// Begins a call; what is added to the command after the keys is `ARGV`.
-    pub(crate) fn call<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Cmd {
+    pub fn call<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Cmd {
         let keys: Vec<&str> = keys.into_iter().collect();
         let mut call = redis::cmd("EVALSHA");
         call.arg(&self.hash).arg(keys.len()).arg(keys);
@@ -24,7 +46,10 @@ impl Lua {
 
     /// Makes the call. A server that does not know the script has not run it, and is sent its source with the same keys,
     /// which also brings it to the right node of a cluster.
-    pub(crate) async fn run<T: FromRedisValue>(
+    ///
+    /// # Errors
+    /// What the script or the server answered, or that nothing came; then it may have been run.
+    pub async fn run<T: FromRedisValue>(
         &self,
         redis: &mut impl ConnectionLike,
         call: &Cmd,

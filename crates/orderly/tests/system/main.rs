@@ -10,6 +10,7 @@ mod order;
 mod payments;
 mod ports;
 mod power_loss;
+mod redis_fails;
 mod told;
 mod workspace;
 mod wrapper;

@@ -13,7 +13,7 @@ use common::{
     problem::Problem,
     service::Service,
 };
-use redis_kit::{Connection, Error, Script, stream::encode, trace::TraceContext};
+use redis_kit::{Connection, Error, Lua, stream::encode, trace::TraceContext};
 use tracing::info;
 
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 pub(crate) use idempotency::{IdempotencyKey, Lookup};
 use idempotency::{KeyHasher, Promise, other_body};
 
-static ACCEPT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("accept.lua")));
+static ACCEPT: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("accept.lua")));
 
 /// Accepts orders. Cheap to clone.
 #[derive(Clone)]
@@ -106,14 +106,15 @@ impl Acceptor {
     ) -> Result<Written, Error> {
         let partition = self.partitions.of_order(order.id);
         let (fields, event) = (order.fields()?, encode(&placed(order), trace)?);
-        let mut script = ACCEPT.key(self.names.order(partition, order.id));
-        script.key(self.names.orders_stream(partition));
-        script.arg(fields.len() * 2).arg(&fields[..]).arg(event.len() * 2).arg(&event[..]);
+        let (view, journal) = (self.names.order(partition, order.id), self.names.orders_stream(partition));
+        let record = promise.map(|promise| &*promise.record);
+        let mut call = ACCEPT.call([&*view, &*journal].into_iter().chain(record));
+        call.arg(fields.len() * 2).arg(&fields[..]).arg(event.len() * 2).arg(&event[..]);
         if let Some(promise) = promise {
-            script.key(&promise.record).arg(&promise.body_digest);
-            script.arg(&accepted.location).arg(&accepted.body).arg(idempotency::LIFETIME.as_secs());
+            call.arg(&promise.body_digest).arg(&accepted.location).arg(&accepted.body);
+            call.arg(idempotency::LIFETIME.as_secs());
         }
-        let reply: Vec<Vec<u8>> = script.invoke_async(&mut self.redis.clone()).await?;
+        let reply: Vec<Vec<u8>> = ACCEPT.run(&mut self.redis.clone(), &call).await?;
         Ok(Written::from(reply))
     }
 }
