@@ -1,10 +1,10 @@
 //! Each instance describes itself in `service:<name>:<instance>`, so that whoever watches the system needs nothing but
 //! Redis.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::LazyLock, time::Duration};
 
 use jiff::Timestamp;
-use redis_kit::{Connection, Error, LastSeen};
+use redis_kit::{Connection, Error, LastSeen, Lua};
 use tokio::{
     task::JoinHandle,
     time::{MissedTickBehavior, interval},
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::{health::Health, names::Names};
+
+static DESCRIBE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("heartbeat.lua")));
 
 /// How often an instance says that it is there.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -89,7 +91,7 @@ async fn keep_describing(
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        // Apart from the description, which a full Redis refuses although it is there.
+        // Apart from the description, which a Redis that has no disk refuses although it is there.
         if redis_kit::cmd("PING").exec_async(&mut redis).await.is_ok() {
             beat.0.touch();
         }
@@ -110,9 +112,8 @@ async fn describe(
     ready: bool,
     redis: &mut Connection,
 ) -> Result<(), Error> {
-    let mut steps = redis_kit::pipe();
-    // In one step, or a crash in between would leave a description that never expires.
-    steps.atomic().cmd("HSET").arg(key);
+    let mut call = DESCRIBE.call([key]);
+    call.arg(LIFETIME_SECONDS);
     for (field, value) in [
         ("service", description.service.to_owned()),
         ("instance", description.instance.clone()),
@@ -123,8 +124,7 @@ async fn describe(
         ("beat_at", Timestamp::now().to_string()),
         ("ready", u8::from(ready).to_string()),
     ] {
-        steps.arg(field).arg(value);
+        call.arg(field).arg(value);
     }
-    steps.ignore().cmd("EXPIRE").arg(key).arg(LIFETIME_SECONDS).ignore();
-    Ok(steps.exec_async(redis).await?)
+    Ok(DESCRIBE.run(redis, &call).await?)
 }
