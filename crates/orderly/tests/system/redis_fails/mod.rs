@@ -1,6 +1,8 @@
 //! Redis at its worst: full, without a disk, forgetful, damaged. Real processes and clients that write down what they were
 //! promised; at the end all books must agree.
 
+mod disk_full;
+mod file_torn;
 mod memory_full;
 mod scripts_flushed;
 
