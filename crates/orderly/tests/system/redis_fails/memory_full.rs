@@ -46,7 +46,11 @@ async fn a_full_redis_takes_no_new_orders_and_those_it_has_are_finished() {
                 Ok(now)
             })
             .await;
-            assert!(is_full(&mut redis).await, "there is room, so this shows nothing");
+            // What a connection gives back may let in one more order.
+            eventually("Redis to be as full as before", SOON, || async {
+                if is_full(&mut redis.clone()).await { Ok(()) } else { Err("there is room") }
+            })
+            .await;
             let promised = clients.promises().len();
             configure(&mut redis, "0").await;
             until_promised(&clients, promised + 40).await;
