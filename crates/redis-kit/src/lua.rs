@@ -4,9 +4,9 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::C
 
 /// A Lua script that is sent once and called by its hash from then on. The one way in which this crate calls Lua.
 ///
-/// A server forgets its scripts when it is restarted, when another takes its place, and when somebody flushes them. Then it
-/// says `NOSCRIPT`, has run nothing, and is sent the whole script to run. (To load it first and call it by its hash again, as
-/// client libraries do, leaves room for it to be forgotten in between.)
+/// A server forgets its scripts when it is restarted, when another takes its place, and when somebody flushes
+/// them. Then it says `NOSCRIPT`, has run nothing, and is sent the whole script to run. (To load it first and
+/// call it by its hash again, as client libraries do, leaves room for it to be forgotten in between.)
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {

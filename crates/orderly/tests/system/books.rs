@@ -1,4 +1,5 @@
-//! The reckoning at the end of a test: what clients were promised, the journal, the payments and the provider's books.
+//! The reckoning at the end of a test: what clients were promised, the journal, the payments and the
+//! provider's books.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -88,8 +89,8 @@ impl Tally {
     }
 }
 
-/// Waits until nothing is under way, and compares all the books. What holds whatever happened is asserted here; what may
-/// be lost is counted.
+/// Waits until nothing is under way, and compares all the books. What holds whatever happened is asserted
+/// here; what may be lost is counted.
 pub(crate) async fn reckon(system: &System, promises: &[Promise]) -> Tally {
     let journal = eventually("every order to be settled", SETTLED, || settled(system)).await;
     let wanted: HashSet<&String> = promises.iter().map(|promise| &promise.order_id).collect();
@@ -120,14 +121,16 @@ pub(crate) async fn reckon(system: &System, promises: &[Promise]) -> Tally {
     }
 }
 
-/// Whatever a group has acknowledged is recorded. Holds at every moment, so it is looked at again and again while Redis fails.
+/// Whatever a group has acknowledged is recorded. Holds at every moment, so it is looked at again and again
+/// while Redis fails.
 pub(crate) async fn nothing_acknowledged_is_unrecorded(
     redis: &mut MultiplexedConnection,
 ) -> anyhow::Result<()> {
     let names = Names::default();
     for partition in Partitions::new(PARTITIONS).all() {
         let (journal, payments) = (names.orders_stream(partition), names.payments_stream(partition));
-        // What was acknowledged first, what was recorded afterwards: the other way round the work may have been done between.
+        // What was acknowledged first, what was recorded afterwards: the other way round the work may have
+        // been done between.
         let requested = acknowledged(redis, &journal, groups::PAYMENT_PRODUCER).await?;
         let charged = acknowledged(redis, &payments, groups::PAYMENT_WORKERS).await?;
         let requests: HashSet<String> = orders(entries(redis, &payments).await?, |_| true);
@@ -223,7 +226,8 @@ fn the_end(order: &str, events: &[String]) -> (&'static str, &'static str) {
     *ends[0]
 }
 
-/// For each order for which money was moved, the ids of its charges, after checking that each has the order's one key.
+/// For each order for which money was moved, the ids of its charges, after checking that each has the order's
+/// one key.
 async fn money_moved(system: &System) -> BTreeMap<String, Vec<String>> {
     let mut moved: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for charge in system.charges().await {

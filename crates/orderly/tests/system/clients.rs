@@ -16,13 +16,15 @@ use tokio::time::sleep;
 /// How many order at the same time.
 const CLIENTS: usize = 8;
 
-/// A client's pause between two orders: what comes in, debug builds of everything on two cores can still follow.
+/// A client's pause between two orders: what comes in, debug builds of everything on two cores can still
+/// follow.
 const BETWEEN_ORDERS: Duration = Duration::from_millis(50);
 
 /// A client's pause before it repeats a request that failed.
 const BEFORE_REPEATING: Duration = Duration::from_millis(100);
 
-/// For so long a request is repeated: longer than a test waits for anything, so that it says itself what did not come.
+/// For so long a request is repeated: longer than a test waits for anything, so that it says itself what did
+/// not come.
 const PERSISTENCE: Duration = Duration::from_mins(3);
 
 /// An order that was answered with 201.
@@ -72,7 +74,8 @@ impl Clients {
         }
     }
 
-    /// Orders for as long as `work` takes. Then each client repeats what it has not had a 201 for yet, and leaves.
+    /// Orders for as long as `work` takes. Then each client repeats what it has not had a 201 for yet, and
+    /// leaves.
     pub(crate) async fn order_during<T>(&self, system: &System, work: impl Future<Output = T>) -> T {
         self.closed.store(false, Ordering::Relaxed);
         let done = async {

@@ -1,4 +1,5 @@
-//! What a test has to tell whoever reads a run: also when it passes, where the test runner would keep it to itself.
+//! What a test has to tell whoever reads a run: also when it passes, where the test runner would keep it to
+//! itself.
 
 use std::io::Write;
 

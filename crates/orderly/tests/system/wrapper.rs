@@ -22,9 +22,9 @@ pub(crate) struct Wrapper {
 }
 
 impl Wrapper {
-    /// One that runs `steps` in sh whenever the server is to be started, inside its data folder; they find the server's
-    /// program in `$server`, its arguments in `$@` and this wrapper's folder in `$folder`. Unless they become the server, or
-    /// something around it, it is started behind them.
+    /// One that runs `steps` in sh whenever the server is to be started, inside its data folder; they find
+    /// the server's program in `$server`, its arguments in `$@` and this wrapper's folder in `$folder`.
+    /// Unless they become the server, or something around it, it is started behind them.
     pub(crate) async fn new(steps: &str) -> Self {
         let server = real_server().await;
         let folder = TempDir::with_prefix("orderly-wrapper-").expect("a temporary folder can be created");

@@ -1,11 +1,11 @@
 //! The power goes: what was only in the page cache is gone, which a `kill -9` never shows.
 //!
-//! strace tells when Redis wrote how much to its append-only file, and when a sync of it had returned. Afterwards the file is cut
-//! back to what was on disk for certain at one moment after another, and for each a Redis is started on what is left. It
-//! must have everything that a client had been promised by then.
+//! strace tells when Redis wrote how much to its append-only file, and when a sync of it had returned.
+//! Afterwards the file is cut back to what was on disk for certain at one moment after another, and for each
+//! a Redis is started on what is left. It must have everything that a client had been promised by then.
 //!
-//! strace is one of Linux's and not everywhere. Without it these tests say that they have shown nothing, and pass; with
-//! `POWER_LOSS=required`, as `.ci/run` has it, they fail.
+//! strace is one of Linux's and not everywhere. Without it these tests say that they have shown nothing, and
+//! pass; with `POWER_LOSS=required`, as `.ci/run` has it, they fail.
 
 mod disk;
 mod trace;
@@ -39,8 +39,9 @@ const ORDERING: Duration = Duration::from_secs(4);
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// Under which Redis's calls are written down. A grandchild of the server watches it (`-D`), so that the server keeps its process
-/// id, which its owner knows it by; texts are left out (`-s 0`), and files are named (`-y`).
+/// Under which Redis's calls are written down. A grandchild of the server watches it (`-D`), so that the
+/// server keeps its process id, which its owner knows it by; texts are left out (`-s 0`), and files are named
+/// (`-y`).
 const WATCHED: &str = "exec strace -D -f -q -y -ttt -T -s 0 -o \"$folder/trace\" \
      -e trace=write,writev,pwrite64,ftruncate,fdatasync,fsync,openat,rename \"$server\" \"$@\"";
 
@@ -72,8 +73,8 @@ async fn whatever_was_answered_with_201_is_on_disk_by_then() {
     }
     assert!(run.trace.names_are_synced_before(run.promises[0].told_at), "the file may have no name yet");
     tell(&format!(
-        "power loss, appendfsync always: at {MOMENTS} moments of {} orders nothing that had been answered with 201 was \
-         missing ({seen} looks at an order); at {cut_off} of them something unsynced was cut off",
+        "power loss, appendfsync always: at {MOMENTS} moments of {} orders nothing that had been \
+         answered with 201 was missing ({seen} looks at an order); at {cut_off} of them something unsynced was cut off",
         run.promises.len()
     ));
     run.goes_on_after(run.promises[run.promises.len() / 2].told_at).await;
@@ -98,8 +99,8 @@ async fn with_a_sync_every_second_about_a_second_is_lost() {
     let mean = losses.iter().map(|(orders, _)| *orders).sum::<usize>() / losses.len();
     let oldest = losses.iter().map(|(_, age)| *age).max().unwrap();
     tell(&format!(
-        "power loss, appendfsync everysec: at {MOMENTS} moments of {} orders in {ORDERING:?}, up to {most} orders that had been \
-         answered with 201 were lost, {mean} on average, the oldest of them {} ms after its answer",
+        "power loss, appendfsync everysec: at {MOMENTS} moments of {} orders in {ORDERING:?}, up to \
+         {most} orders that had been answered with 201 were lost, {mean} on average, the oldest of them {} ms after its answer",
         run.promises.len(),
         oldest.as_millis()
     ));
@@ -159,8 +160,8 @@ impl Run {
         &self.promises[..self.promises.partition_point(|promise| promise.told_at <= moment)]
     }
 
-    /// The whole system is started on what was left at one moment, and beside it the provider that had charged till then: it finishes
-    /// every order, charges none twice, and repeats its answers.
+    /// The whole system is started on what was left at one moment, and beside it the provider that had
+    /// charged till then: it finishes every order, charges none twice, and repeats its answers.
     async fn goes_on_after(&self, moment: SystemTime) {
         let options = options();
         self.disk.copy(&self.trace.at(moment), options.data(), moment);

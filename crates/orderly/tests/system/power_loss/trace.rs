@@ -23,7 +23,8 @@ type Time = Duration;
 pub(super) struct Trace {
     /// When a write had returned, and how long the file was then.
     writes: Vec<(Time, u64)>,
-    /// When a sync had returned, and how long the file was when it began: what was written meanwhile may be missing.
+    /// When a sync had returned, and how long the file was when it began: what was written meanwhile may be
+    /// missing.
     syncs: Vec<(Time, u64)>,
     /// When one of the files was made or got its name.
     names: Vec<Time>,

@@ -1,11 +1,11 @@
 //! The disk under the append-only file is full while orders are under way.
 //!
-//! A Redis that syncs before it answers (`appendfsync always`) cannot take back what it has carried out in memory, so when it cannot
-//! write it ends, before it has answered. `up` starts it again and again, with pauses, until there is room. (With
-//! `everysec` it would go on and answer writes with MISCONF.)
+//! A Redis that syncs before it answers (`appendfsync always`) cannot take back what it has carried out in
+//! memory, so when it cannot write it ends, before it has answered. `up` starts it again and again, with
+//! pauses, until there is room. (With `everysec` it would go on and answer writes with MISCONF.)
 //!
-//! Two ways to fill a disk: a limit on how long a file may be, which every system has for every user; and a small
-//! file system of its own, for which Linux must let the user have a namespace.
+//! Two ways to fill a disk: a limit on how long a file may be, which every system has for every user; and a
+//! small file system of its own, for which Linux must let the user have a namespace.
 
 use std::{fs, path::PathBuf, process::Command};
 
@@ -24,7 +24,8 @@ use crate::{
 
 #[tokio::test]
 async fn nothing_is_lost_when_the_append_only_file_cannot_grow() {
-    // Ignored, the signal leaves it to the write to fail, as it does on a full disk. Some hundred KB; the unit is the system's.
+    // Ignored, the signal leaves it to the write to fail, as it does on a full disk. Some hundred KB; the
+    // unit is the system's.
     let server =
         Wrapper::new("trap '' XFSZ\n[ ! -e \"$folder/limit\" ] || ulimit -f \"$(cat \"$folder/limit\")\"")
             .await;
@@ -97,7 +98,8 @@ impl SmallDisk {
         // `up --data-dir FOLDER …`
         let script = format!(
             "#!/bin/sh\nmkdir -p \"$3/redis\"\nexec unshare -rm sh -ec '\
-               mount -t tmpfs -o size=4m,mode=700 disk \"$3/redis\"; head -c 3800000 /dev/zero >\"$3/redis/filler\"; \
+               mount -t tmpfs -o size=4m,mode=700 disk \"$3/redis\"; \
+               head -c 3800000 /dev/zero >\"$3/redis/filler\"; \
                exec {ORDERLY} \"$@\"' sh \"$@\"\n"
         );
         let orderly = folder.path().join("orderly");

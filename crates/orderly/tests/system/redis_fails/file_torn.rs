@@ -24,8 +24,8 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 /// A server that waits to be started for as long as there is a file `hold`, and says so by a file `held`.
 const HELD: &str = "while [ -e \"$folder/hold\" ]; do : >\"$folder/held\"; sleep 0.05; done";
 
-/// As a crash leaves it: the last write had begun, and nobody had an answer to it. Redis drops what is not complete
-/// (`aof-load-truncated yes`), and nothing is lost.
+/// As a crash leaves it: the last write had begun, and nobody had an answer to it. Redis drops what is not
+/// complete (`aof-load-truncated yes`), and nothing is lost.
 #[tokio::test]
 async fn a_write_that_a_crash_cut_short_costs_nothing() {
     let server = Wrapper::new(HELD).await;
@@ -53,15 +53,17 @@ async fn a_write_that_a_crash_cut_short_costs_nothing() {
     all_were_told_to_try_later(&clients);
 }
 
-/// No crash does this to a Redis that syncs before it answers: a disk that lied about syncing does, or a person. What then holds:
+/// No crash does this to a Redis that syncs before it answers: a disk that lied about syncing does, or a
+/// person. What then holds:
 ///
 /// - Redis starts with what is left, and so does everything else by itself. Nothing has to be repaired.
-/// - Exactly those orders are lost whose acceptance stood in what was cut off. Nobody in the system knows of them any more; the only
-///   witnesses are the clients and, where they were charged already, the provider. `orderly verify` compares with both.
-/// - Every order that is left is finished. What had become of it may have been cut off too; then it is done once more, and the
-///   provider, asked with the same key, does not charge it a second time.
-/// - With an order its idempotency record is lost. Whoever repeats the request makes a new order, and pays for that one too:
-///   the first charge is then one without an order, and a person has to refund it.
+/// - Exactly those orders are lost whose acceptance stood in what was cut off. Nobody in the system knows of
+///   them any more; the only witnesses are the clients and, where they were charged already, the provider.
+///   `orderly verify` compares with both.
+/// - Every order that is left is finished. What had become of it may have been cut off too; then it is done
+///   once more, and the provider, asked with the same key, does not charge it a second time.
+/// - With an order its idempotency record is lost. Whoever repeats the request makes a new order, and pays
+///   for that one too: the first charge is then one without an order, and a person has to refund it.
 #[tokio::test]
 async fn a_file_that_lost_its_end_costs_exactly_what_stood_there() {
     let server = Wrapper::new(HELD).await;

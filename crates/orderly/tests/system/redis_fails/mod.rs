@@ -1,5 +1,5 @@
-//! Redis at its worst: full, without a disk, forgetful, damaged. Real processes and clients that write down what they were
-//! promised; at the end all books must agree.
+//! Redis at its worst: full, without a disk, forgetful, damaged. Real processes and clients that write down
+//! what they were promised; at the end all books must agree.
 
 mod disk_full;
 mod file_torn;
@@ -18,8 +18,8 @@ use crate::{
 /// For anything that a healthy system does at once.
 const SOON: Duration = Duration::from_mins(1);
 
-/// A provider that is slow, declines now and then, and often fails, before and after it has charged: so there are always payments
-/// under way, waiting for another attempt, and charged without anybody knowing.
+/// A provider that is slow, declines now and then, and often fails, before and after it has charged: so there
+/// are always payments under way, waiting for another attempt, and charged without anybody knowing.
 const TROUBLED_PROVIDER: &str = r#"{"seed":7,"latency":{"kind":"uniform","min_ms":20,"max_ms":200},
     "decline_rate":0.1,"error_rate":0.1,"error_after_charge_rate":0.1,"reset_after_charge_rate":0.1}"#;
 
