@@ -24,6 +24,8 @@ pub(crate) struct InstallationArgs {
 
 /// An installation that has been reached.
 pub(crate) struct Installation {
+    /// For more connections.
+    pub(crate) server: Redis,
     pub(crate) redis: Connection,
     pub(crate) names: Names,
     pub(crate) partitions: Partitions,
@@ -32,9 +34,9 @@ pub(crate) struct Installation {
 impl InstallationArgs {
     /// Connects, and learns how many partitions there are. Fails if Redis does not answer, or holds no installation.
     pub(crate) async fn reach(&self) -> anyhow::Result<Installation> {
-        let redis = Redis::open(&self.redis_url)?;
-        let address = redis.address();
-        let (mut commands, names) = (redis.commands()?, Names::new(&self.key_prefix));
+        let server = Redis::open(&self.redis_url)?;
+        let address = server.address();
+        let (mut commands, names) = (server.commands()?, Names::new(&self.key_prefix));
         let count: Option<u16> =
             cmd("GET").arg(names.partitions()).query_async(&mut commands).await.with_context(|| {
                 format!("cannot ask Redis at {address}; name another with --redis-url (REDIS_URL)")
@@ -45,6 +47,6 @@ impl InstallationArgs {
                  or --key-prefix"
             );
         };
-        Ok(Installation { redis: commands, names, partitions: Partitions::new(count) })
+        Ok(Installation { server, redis: commands, names, partitions: Partitions::new(count) })
     }
 }

@@ -1,9 +1,11 @@
-//! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own.
+//! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own;
+//! `orderly verify` tells whether nothing was lost or charged twice.
 
 mod installation;
 mod payments;
 mod services;
 mod up;
+mod verify;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -25,6 +27,14 @@ enum Command {
     /// See and settle what became of payments
     #[command(subcommand)]
     Payments(payments::PaymentsCommand),
+    /// Check what clients were promised, the journal and the provider's books against each other; the system may run
+    ///
+    /// Exit code 0: all agrees. 1: something does not; what, and of which order, is printed. 2: that could not be found out,
+    /// as when Redis or the provider cannot be reached.
+    ///
+    /// Orders that are still in flight are no disagreement, unless --settled. Dead letters are one: they wait for somebody
+    /// to replay or drop them.
+    Verify(verify::VerifyArgs),
     /// Run one service as this process; `up` starts its services so. See `orderly service NAME --help`
     #[command(disable_help_flag = true)]
     Service {
@@ -40,6 +50,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Up(args) => up::main(&args),
         Command::Payments(command) => payments::main(&command),
+        Command::Verify(args) => verify::main(&args),
         Command::Service { name, arguments } => name.main(arguments),
     }
 }
