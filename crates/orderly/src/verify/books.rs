@@ -1,7 +1,7 @@
 //! The payment provider's books, over HTTP: `GET /charges?cursor=&limit=`, charges in the order of their creation, to which
 //! later ones are only ever added.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use anyhow::{Context, ensure};
 use common::money::Money;
@@ -56,13 +56,16 @@ impl Books {
         let base = base.trim_end_matches('/');
         let charges = Url::parse(&format!("{base}/charges"))
             .with_context(|| format!("{base:?} (--provider-url) is no URL; expected http://host:port"))?;
-        let client = Client::builder()
+        let mut client = Client::builder()
             .connect_timeout(CONNECT_LIMIT)
             .timeout(ANSWER_LIMIT)
             // Whatever answers elsewhere is not the provider.
-            .redirect(redirect::Policy::none())
-            .build()
-            .context("cannot set up an HTTP client")?;
+            .redirect(redirect::Policy::none());
+        if is_on_this_machine(&charges) {
+            // Where no proxy that the environment may name can reach it.
+            client = client.no_proxy();
+        }
+        let client = client.build().context("cannot set up an HTTP client")?;
         let books = Self { client, charges, read: 0 };
         let count = books.page(1).await?.count;
         Ok((books, count))
@@ -120,6 +123,11 @@ impl Line {
         let Self { id, key, reference, created_at, .. } = self;
         Ok(Charge { id, key, succeeded, amount, reference, created_at })
     }
+}
+
+fn is_on_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// No answer, or one that says nothing about the question.

@@ -12,6 +12,7 @@ mod ports;
 mod power_loss;
 mod redis_fails;
 mod told;
+mod verify;
 mod workspace;
 mod wrapper;
 
