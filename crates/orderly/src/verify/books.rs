@@ -95,13 +95,7 @@ impl Books {
 
     async fn page(&self, limit: usize) -> anyhow::Result<Page> {
         let page = steadily(may_pass, || self.ask(limit)).await.map_err(reqwest::Error::without_url);
-        page.with_context(|| {
-            format!(
-                "{}. Is the provider running? Say where it is with --provider-url (PROVIDER_URL), or leave its books out \
-                 with --no-provider",
-                self.what_failed()
-            )
-        })
+        page.with_context(|| self.what_failed())
     }
 
     async fn ask(&self, limit: usize) -> Result<Page, reqwest::Error> {

@@ -99,10 +99,8 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 fn tell_unknown(error: &anyhow::Error, json: bool) -> ExitCode {
     let mut text = format!("{error:#}");
-    if error.chain().any(<dyn std::error::Error>::is::<Error>) {
-        text.push_str(
-            ". Is Redis running, and is it the right one? Say where it is with --redis-url (REDIS_URL)",
-        );
+    if let Some(advice) = error.chain().find_map(advice) {
+        text = format!("{text}. {advice}");
     }
     if json && let Ok(json) = report::unknown(&text) {
         // There is the exit code, too.
@@ -110,6 +108,20 @@ fn tell_unknown(error: &anyhow::Error, json: bool) -> ExitCode {
     }
     let _ = writeln!(std::io::stderr(), "orderly verify: {text}");
     ExitCode::from(UNKNOWN)
+}
+
+/// What to do about an error.
+fn advice(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if cause.is::<Error>() {
+        Some("Is Redis running, and is it the right one? Say where it is with --redis-url (REDIS_URL)")
+    } else if cause.is::<reqwest::Error>() {
+        Some(
+            "Is the provider running? Say where it is with --provider-url (PROVIDER_URL), or leave its books out with \
+             --no-provider",
+        )
+    } else {
+        None
+    }
 }
 
 fn find_out(args: &VerifyArgs) -> anyhow::Result<Report> {
@@ -133,14 +145,9 @@ async fn verify(args: &VerifyArgs, progress: &Progress) -> anyhow::Result<Report
     let shares = plan::shares(&sizes, args.at_a_time);
     progress.expect(charges * shares.len() as u64);
     let mut verdict = Verdict::default();
+    let terms = Terms { with_books: books.is_some(), settled: args.settled };
     for share in &shares {
-        let pass = Pass {
-            source: &source,
-            share,
-            promised: args.promised.as_deref(),
-            terms: Terms { with_books: books.is_some(), settled: args.settled },
-            progress,
-        };
+        let pass = Pass::over(share, &source, args.promised.as_deref(), terms, progress);
         pass.run(&mut books, &mut verdict).await?;
     }
     Ok(Report {

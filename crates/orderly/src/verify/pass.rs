@@ -28,13 +28,13 @@
 //! Retention may trim the journals meanwhile; how far it has gone is asked after they were read, so that what was removed before it
 //! could be read counts as trimmed.
 
-use std::path::Path;
+use std::{cell::RefCell, path::Path};
 
-use anyhow::Context;
 use common::{
     messages::{OrderEvent, PaymentTask},
     names::groups,
 };
+use futures_util::{StreamExt, TryStreamExt, stream};
 use redis_kit::{
     Error,
     stream::{StreamId, end, trimmed_before},
@@ -53,22 +53,55 @@ use super::{
     verdict::Verdict,
 };
 
-/// What settles an order, and what asks for its payment anew.
+/// What makes payment-producer ask for a payment.
+const PLACED: [&str; 1] = ["order.placed"];
+
+/// What makes payment-workers charge.
+const REQUESTED: [&str; 1] = ["payment.requested"];
+
+/// What settles an order, and what has its payment asked for anew.
 const NEWS: [&str; 4] = ["order.placed", "order.paid", "order.payment_declined", "order.payment_parked"];
 
-/// What one pass needs.
+/// Partitions that are asked about at the same time. Most questions are small, and wait for Redis's disk.
+const PARTITIONS_AT_ONCE: usize = 16;
+
+/// One pass.
 pub(super) struct Pass<'a> {
-    pub(super) source: &'a Source,
-    pub(super) share: &'a Share,
-    pub(super) promised: Option<&'a Path>,
-    pub(super) terms: Terms,
-    pub(super) progress: &'a Progress,
+    source: &'a Source,
+    share: &'a Share,
+    places: Vec<Place>,
+    promised: Option<&'a Path>,
+    terms: Terms,
+    progress: &'a Progress,
 }
 
-/// Where some streams end, in the order of their partitions.
+/// A partition, and its streams.
+struct Place {
+    partition: u16,
+    journal: String,
+    payments: String,
+}
+
+/// Where streams end, in the order of the places.
 type Ends = Vec<StreamId>;
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// A pass over the orders of a share.
+    pub(super) fn over(
+        share: &'a Share,
+        source: &'a Source,
+        promised: Option<&'a Path>,
+        terms: Terms,
+        progress: &'a Progress,
+    ) -> Self {
+        let places = share.partitions.clone().map(|partition| Place {
+            partition,
+            journal: source.names.orders_stream(partition),
+            payments: source.names.payments_stream(partition),
+        });
+        Self { source, share, places: places.collect(), promised, terms, progress }
+    }
+
     /// Reads everything about the share's orders, and adds what is found to `verdict`. `books` is `None` if they are left out.
     pub(super) async fn run(&self, books: &mut Option<Books>, verdict: &mut Verdict) -> anyhow::Result<()> {
         let mut ledger = Ledger::new(self.share, self.source.partitions, verdict);
@@ -76,19 +109,20 @@ impl Pass<'_> {
             self.progress.say("reading promises");
             promises::each(file, |promise| ledger.promise(&promise))?;
         }
-        let requests_end = self.ends(&self.payments()).await?;
-        let first_end = self.ends(&self.journals()).await?;
+        let beginnings = vec![StreamId::ZERO; self.places.len()];
+        let requests_end = self.ends(|place| &place.payments).await?;
+        let first_end = self.ends(|place| &place.journal).await?;
         self.progress.say("reading the journals");
-        self.read_journals(&mut ledger, &self.beginnings(), &first_end).await?;
+        self.read_journals(&mut ledger, &beginnings, &first_end).await?;
         self.progress.say("reading payment requests");
-        self.read_requests(&mut ledger, &requests_end).await?;
+        self.read_requests(&mut ledger, &beginnings, &requests_end).await?;
         self.progress.say("reading the provider's books");
         if let Some(books) = books {
             books.rewind();
             self.read_books(&mut ledger, books, Reading::Whole).await?;
         }
         self.progress.say("looking at what came since");
-        let last_end = self.ends(&self.journals()).await?;
+        let last_end = self.ends(|place| &place.journal).await?;
         self.read_journals(&mut ledger, &first_end, &last_end).await?;
         if let Some(books) = books {
             self.read_books(&mut ledger, books, Reading::Rest).await?;
@@ -99,22 +133,22 @@ impl Pass<'_> {
     }
 
     async fn read_journals(&self, ledger: &mut Ledger<'_>, after: &Ends, to: &Ends) -> anyhow::Result<()> {
-        let stretches = self.stretches(&self.journals(), after, to);
+        let stretches = self.stretches(|place| &place.journal, after, to);
         journal::read::<OrderEvent>(&self.source.redis, stretches, |told| {
             self.progress.advance(told.entries);
             told.facts.into_iter().for_each(|(_, fact)| ledger.event(told.partition, fact));
             told.undecodable.into_iter().for_each(|text| ledger.undecodable(told.partition, text));
         })
         .await?;
-        for (partition, journal) in self.share.partitions.clone().zip(self.journals()) {
-            let trimmed = || async { trimmed_before(&mut self.source.redis.clone(), &journal).await };
-            ledger.trimmed_before(partition, steadily(Error::is_transient, trimmed).await?);
+        for Place { partition, journal, .. } in &self.places {
+            let trimmed = || async { trimmed_before(&mut self.source.redis.clone(), journal).await };
+            ledger.trimmed_before(*partition, steadily(Error::is_transient, trimmed).await?);
         }
         Ok(())
     }
 
-    async fn read_requests(&self, ledger: &mut Ledger<'_>, to: &Ends) -> anyhow::Result<()> {
-        let stretches = self.stretches(&self.payments(), &self.beginnings(), to);
+    async fn read_requests(&self, ledger: &mut Ledger<'_>, after: &Ends, to: &Ends) -> anyhow::Result<()> {
+        let stretches = self.stretches(|place| &place.payments, after, to);
         journal::read::<PaymentTask>(&self.source.redis, stretches, |told| {
             self.progress.advance(told.entries);
             told.facts.into_iter().for_each(|(id, fact)| ledger.request(told.partition, id, fact));
@@ -129,99 +163,76 @@ impl Pass<'_> {
         books: &mut Books,
         reading: Reading,
     ) -> anyhow::Result<()> {
-        books
-            .read_on(|charge| {
-                self.progress.advance(1);
-                ledger.charge(charge, reading);
-            })
-            .await
+        let tell = |charge: &_| {
+            self.progress.advance(1);
+            ledger.charge(charge, reading);
+        };
+        books.read_on(tell).await
     }
 
-    /// Steps 7 and 8.
-    async fn look_for_outcomes(&self, ledger: &mut Ledger<'_>, last_end: &Ends) -> anyhow::Result<()> {
-        let redis = &self.source.redis;
+    /// Steps 7 and 8. What belongs to an order is in one partition, so the partitions need not wait for each other.
+    async fn look_for_outcomes(&self, ledger: &mut Ledger<'_>, last_end: &Ends) -> Result<(), Error> {
         let has_suspects = ledger.has_suspects();
-        let requests_end = self.ends(&self.payments()).await?;
-        if has_suspects {
-            for stream in self.journals() {
-                let group = Group { stream: &stream, name: groups::PAYMENT_PRODUCER };
-                group.unfinished(redis, &NEWS[..1], |order_id| ledger.is_ahead(order_id)).await?;
+        let ledger = RefCell::new(ledger);
+        let looks = self.places.iter().zip(last_end).map(|(place, last_end)| async {
+            if has_suspects {
+                self.look_at(place, *last_end, &ledger).await
+            } else {
+                self.read_dead_letters(place, &ledger).await
             }
-            for stream in self.payments() {
-                let group = Group { stream: &stream, name: groups::PAYMENT_WORKERS };
-                group.unfinished(redis, &["payment.requested"], |order_id| ledger.is_ahead(order_id)).await?;
-            }
-        }
-        self.read_dead_letters(ledger).await?;
-        if has_suspects {
-            for (stream, after) in self.journals().iter().zip(last_end) {
-                let group = Group { stream, name: groups::PAYMENT_PRODUCER };
-                let to = self.end(stream).await?;
-                group.between(redis, *after, to, &NEWS, |order_id| ledger.is_ahead(order_id)).await?;
-            }
-            for (stream, after) in self.payments().iter().zip(&requests_end) {
-                let group = Group { stream, name: groups::PAYMENT_WORKERS };
-                let to = self.end(stream).await?;
-                let types = ["payment.requested"];
-                group.between(redis, *after, to, &types, |order_id| ledger.is_ahead(order_id)).await?;
-            }
-        }
-        Ok(())
+        });
+        stream::iter(looks).buffer_unordered(PARTITIONS_AT_ONCE).try_collect().await
     }
 
-    async fn read_dead_letters(&self, ledger: &mut Ledger<'_>) -> Result<(), Error> {
+    async fn look_at(
+        &self,
+        place: &Place,
+        last_end: StreamId,
+        ledger: &RefCell<&mut Ledger<'_>>,
+    ) -> Result<(), Error> {
         let redis = &self.source.redis;
-        let streams = self.journals().into_iter().zip(self.payments());
-        for (partition, (journal, payments)) in self.share.partitions.clone().zip(streams) {
-            for group in groups::OF_ORDERS {
-                letters::read(redis, &journal, group, |letter| ledger.dead_letter(partition, letter)).await?;
-            }
-            for group in groups::OF_PAYMENTS {
-                letters::read(redis, &payments, group, |letter| ledger.dead_letter(partition, letter))
-                    .await?;
-            }
+        let producer = Group { stream: &place.journal, name: groups::PAYMENT_PRODUCER };
+        let workers = Group { stream: &place.payments, name: groups::PAYMENT_WORKERS };
+        let is_ahead = |order_id| ledger.borrow_mut().is_ahead(order_id);
+        let requests_end = self.end(&place.payments).await?;
+        producer.unfinished(redis, &PLACED, is_ahead).await?;
+        workers.unfinished(redis, &REQUESTED, is_ahead).await?;
+        self.read_dead_letters(place, ledger).await?;
+        let now = self.end(&place.journal).await?;
+        producer.between(redis, last_end, now, &NEWS, is_ahead).await?;
+        let now = self.end(&place.payments).await?;
+        workers.between(redis, requests_end, now, &REQUESTED, is_ahead).await
+    }
+
+    async fn read_dead_letters(&self, place: &Place, ledger: &RefCell<&mut Ledger<'_>>) -> Result<(), Error> {
+        let Place { partition, journal, payments } = place;
+        let of_orders = groups::OF_ORDERS.iter().map(|group| (journal, group));
+        let of_payments = groups::OF_PAYMENTS.iter().map(|group| (payments, group));
+        for (stream, group) in of_orders.chain(of_payments) {
+            let tell = |letter| ledger.borrow_mut().dead_letter(*partition, letter);
+            letters::read(&self.source.redis, stream, group, tell).await?;
         }
         Ok(())
     }
 
-    fn journals(&self) -> Vec<String> {
-        let names = &self.source.names;
-        self.share.partitions.clone().map(|partition| names.orders_stream(partition)).collect()
-    }
-
-    fn payments(&self) -> Vec<String> {
-        let names = &self.source.names;
-        self.share.partitions.clone().map(|partition| names.payments_stream(partition)).collect()
-    }
-
-    fn beginnings(&self) -> Ends {
-        vec![StreamId::ZERO; self.share.partitions.len()]
-    }
-
-    fn stretches(&self, streams: &[String], after: &Ends, to: &Ends) -> Vec<Stretch> {
-        let places = after.iter().zip(to);
-        let streams = self.share.partitions.clone().zip(streams).zip(places);
-        streams
-            .map(|((partition, stream), (after, to))| Stretch {
-                partition,
-                stream: stream.clone(),
+    fn stretches(&self, stream: fn(&Place) -> &String, after: &Ends, to: &Ends) -> Vec<Stretch> {
+        let places = self.places.iter().zip(after.iter().zip(to));
+        places
+            .map(|(place, (after, to))| Stretch {
+                partition: place.partition,
+                stream: stream(place).clone(),
                 after: *after,
                 to: *to,
             })
             .collect()
     }
 
-    async fn ends(&self, streams: &[String]) -> anyhow::Result<Ends> {
-        let mut ends = Vec::with_capacity(streams.len());
-        for stream in streams {
-            ends.push(self.end(stream).await?);
-        }
-        Ok(ends)
+    async fn ends(&self, stream: fn(&Place) -> &String) -> Result<Ends, Error> {
+        let ends = self.places.iter().map(|place| self.end(stream(place)));
+        stream::iter(ends).buffered(PARTITIONS_AT_ONCE).try_collect().await
     }
 
-    async fn end(&self, stream: &str) -> anyhow::Result<StreamId> {
-        let ask = || async { end(&mut self.source.redis.clone(), stream).await };
-        let end = steadily(Error::is_transient, ask).await;
-        end.with_context(|| format!("cannot tell where {stream} ends"))
+    async fn end(&self, stream: &str) -> Result<StreamId, Error> {
+        steadily(Error::is_transient, || async { end(&mut self.source.redis.clone(), stream).await }).await
     }
 }

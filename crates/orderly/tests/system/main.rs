@@ -13,6 +13,7 @@ mod power_loss;
 mod redis_fails;
 mod told;
 mod verify;
+mod verify_many;
 mod workspace;
 mod wrapper;
 
