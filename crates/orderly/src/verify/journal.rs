@@ -3,7 +3,7 @@
 use common::messages::{OrderEvent, PaymentTask};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis_kit::{
-    Connection, Error,
+    Connection, Error, Redis,
     stream::{Entry, Message, Slot, StreamId, read_after},
 };
 use tokio::sync::mpsc;
@@ -75,15 +75,15 @@ pub(super) struct Told {
 
 /// Reads all stretches and hands each page to `take`, those of one stretch in their order.
 pub(super) async fn read<M: Tells>(
-    redis: &Connection,
+    redis: &Redis,
     stretches: Vec<Stretch>,
     mut take: impl FnMut(Told),
 ) -> anyhow::Result<()> {
     let (pages, mut told) = mpsc::channel(PAGES_AHEAD);
     let readers = stretches.into_iter().map(move |stretch| {
-        let (redis, pages) = (redis.clone(), pages.clone());
-        // A task of its own, so that pages are decoded on all cores.
-        async move { tokio::spawn(read_stretch::<M>(redis, stretch, pages)).await? }
+        // A connection and a task for each, so that answers are taken apart and decoded on all cores.
+        let (redis, pages) = (redis.commands(), pages.clone());
+        async move { tokio::spawn(read_stretch::<M>(redis?, stretch, pages)).await? }
     });
     let reading = stream::iter(readers).buffer_unordered(STREAMS_AT_ONCE).try_collect::<()>();
     let taking = async {

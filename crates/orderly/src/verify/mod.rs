@@ -98,7 +98,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn tell_unknown(error: &anyhow::Error, json: bool) -> ExitCode {
-    let mut text = format!("{error:#}");
+    let mut text = in_words(error);
     if let Some(advice) = error.chain().find_map(advice) {
         text = format!("{text}. {advice}");
     }
@@ -108,6 +108,13 @@ fn tell_unknown(error: &anyhow::Error, json: bool) -> ExitCode {
     }
     let _ = writeln!(std::io::stderr(), "orderly verify: {text}");
     ExitCode::from(UNKNOWN)
+}
+
+/// An error and its causes, but not what has been said already: some repeat their cause.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut causes = error.chain().map(ToString::to_string);
+    let first = causes.next().unwrap_or_default();
+    causes.fold(first, |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
 }
 
 /// What to do about an error.

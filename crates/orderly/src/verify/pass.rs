@@ -134,7 +134,7 @@ impl<'a> Pass<'a> {
 
     async fn read_journals(&self, ledger: &mut Ledger<'_>, after: &Ends, to: &Ends) -> anyhow::Result<()> {
         let stretches = self.stretches(|place| &place.journal, after, to);
-        journal::read::<OrderEvent>(&self.source.redis, stretches, |told| {
+        journal::read::<OrderEvent>(&self.source.server, stretches, |told| {
             self.progress.advance(told.entries);
             told.facts.into_iter().for_each(|(_, fact)| ledger.event(told.partition, fact));
             told.undecodable.into_iter().for_each(|text| ledger.undecodable(told.partition, text));
@@ -149,7 +149,7 @@ impl<'a> Pass<'a> {
 
     async fn read_requests(&self, ledger: &mut Ledger<'_>, after: &Ends, to: &Ends) -> anyhow::Result<()> {
         let stretches = self.stretches(|place| &place.payments, after, to);
-        journal::read::<PaymentTask>(&self.source.redis, stretches, |told| {
+        journal::read::<PaymentTask>(&self.source.server, stretches, |told| {
             self.progress.advance(told.entries);
             told.facts.into_iter().for_each(|(id, fact)| ledger.request(told.partition, id, fact));
             told.undecodable.into_iter().for_each(|text| ledger.undecodable(told.partition, text));

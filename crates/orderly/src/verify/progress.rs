@@ -16,7 +16,7 @@ impl Progress {
             return Self(ProgressBar::hidden());
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        let template = "{spinner} {msg:<26} [{bar:32}] {human_pos}/{human_len} {per_sec} {eta}";
+        let template = "{spinner} {msg:<26} [{bar:32}] {human_pos}/{human_len} {eta}";
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }

@@ -144,21 +144,21 @@ impl Display for Report {
         let (tally, count) = (&self.verdict.tally, |kind| self.verdict.count(kind));
         let provider = self.provider.as_deref().unwrap_or("left out");
         writeln!(f, "Redis {} ({} partitions), provider {provider}\n", self.redis, self.partitions)?;
-        let mut row = |name: &str, count: u64| writeln!(f, "{name:<28}{count:>10}");
-        row("accepted", tally.accepted)?;
-        row("  paid", tally.paid)?;
-        row("  declined", tally.declined)?;
-        row("  parked", tally.parked)?;
-        row("  in flight", tally.in_flight)?;
-        row("  dead", tally.dead)?;
-        row("  lost", count(Kind::Lost) - tally.promised_not_accepted)?;
+        row(f, "accepted", tally.accepted)?;
+        row(f, "  paid", tally.paid)?;
+        row(f, "  declined", tally.declined)?;
+        row(f, "  parked", tally.parked)?;
+        row(f, "  in flight", tally.in_flight)?;
+        row(f, "  dead", tally.dead)?;
+        row(f, "  lost", count(Kind::Lost) - tally.promised_not_accepted)?;
         if self.has_promises {
-            row("promised", tally.promised)?;
-            row("  but never accepted: lost", tally.promised_not_accepted)?;
+            row(f, "promised", tally.promised)?;
+            row(f, "  but never accepted: lost", tally.promised_not_accepted)?;
         }
         if self.provider.is_some() {
-            row("charged", tally.charged)?;
+            row(f, "charged", tally.charged)?;
         }
+        writeln!(f)?;
         for (name, kind) in [
             ("doubled", Kind::Doubled),
             ("amount mismatches", Kind::AmountMismatch),
@@ -169,7 +169,7 @@ impl Display for Report {
             ("other dead letters", Kind::OtherDeadLetter),
             ("undecodable entries", Kind::Undecodable),
         ] {
-            row(name, count(kind))?;
+            row(f, name, count(kind))?;
         }
         self.list(f)?;
         for note in self.notes() {
@@ -178,6 +178,10 @@ impl Display for Report {
         let passes = if self.passes == 1 { String::new() } else { format!(" and {} passes", self.passes) };
         write!(f, "\nverdict: {}, in {:.1} s{passes}", self.conclusion(), self.seconds)
     }
+}
+
+fn row(f: &mut Formatter<'_>, name: &str, count: u64) -> fmt::Result {
+    writeln!(f, "{name:<28}{count:>12}")
 }
 
 impl Report {
@@ -196,5 +200,46 @@ impl Report {
             writeln!(f, "… and {more} more; --json lists them, up to a thousand of each kind")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(verdict: Verdict) -> Report {
+        Report {
+            verdict,
+            redis: "127.0.0.1:6379".into(),
+            provider: None,
+            partitions: 4,
+            passes: 2,
+            journal_since: Some(Timestamp::UNIX_EPOCH),
+            has_promises: true,
+            seconds: 0.25,
+        }
+    }
+
+    #[test]
+    fn people_see_the_first_disagreements_and_how_many_there_are() {
+        let mut verdict = Verdict::default();
+        for number in 0..30 {
+            verdict.disagree(None, Kind::OtherDeadLetter, format!("letter {number}"));
+        }
+        let text = report(verdict).to_string();
+        assert!(text.contains("letter 19") && !text.contains("letter 20"), "{text}");
+        assert!(text.contains("and 10 more") && text.contains("30 disagreements"), "{text}");
+        assert!(text.contains("left out") && text.contains("before that it was trimmed"), "{text}");
+    }
+
+    #[test]
+    fn programs_get_all_figures_by_name() {
+        let mut verdict = Verdict::default();
+        verdict.tally.accepted = 3;
+        verdict.disagree(None, Kind::AmountMismatch, "placed for 1.00 EUR, but charged 2.00 EUR");
+        let json: serde_json::Value = serde_json::from_str(&report(verdict).json().unwrap()).unwrap();
+        assert_eq!((&json["accepted"], &json["amount_mismatches"]), (&3.into(), &1.into()));
+        assert_eq!(json["verdict"], "disagreement");
+        assert_eq!(json["disagreements"][0]["kind"], "amount_mismatch");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use common::{names::Names, partition::Partitions};
-use redis_kit::{Connection, Error, check_version, cmd};
+use redis_kit::{Connection, Error, Redis, check_version, cmd};
 
 use crate::installation::{Installation, InstallationArgs};
 
@@ -14,6 +14,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Where everything but the provider's books is.
 #[derive(Clone)]
 pub(super) struct Source {
+    pub(super) server: Redis,
     pub(super) redis: Connection,
     pub(super) names: Names,
     pub(super) partitions: Partitions,
@@ -26,7 +27,7 @@ impl Source {
     pub(super) async fn open(args: &InstallationArgs) -> anyhow::Result<Self> {
         let Installation { server, redis, names, partitions } = args.reach().await?;
         steadily(Error::is_transient, || check_version(redis.clone())).await?;
-        Ok(Self { address: server.address(), redis, names, partitions })
+        Ok(Self { address: server.address(), server, redis, names, partitions })
     }
 
     /// How many entries a stream has.

@@ -446,7 +446,7 @@ async fn where_it_cannot_find_out_it_says_what_to_do() {
     verify_at(redis, &format!("{provider}/elsewhere"), &[]).await.assert_unknown(&["404", "--provider-url"]);
     verify_at(redis, provider, &["--key-prefix", "shop:"])
         .await
-        .assert_unknown(&["shop:partitions", "--key-prefix"]);
+        .assert_unknown(&["no installation", "--key-prefix"]);
     let file = promises(&system, &[Uuid::new_v4().to_string()]);
     std::fs::write(&file, format!("{}nonsense\n", std::fs::read_to_string(&file).unwrap())).unwrap();
     verify(&system, &promised(&file)).await.assert_unknown(&["promised.jsonl", "line 2", "order_id"]);
