@@ -15,7 +15,11 @@ use redis_kit::{
 };
 use serde_json::{Value, json};
 use test_support::{System, eventually};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+    process::Command,
+};
 use uuid::Uuid;
 
 use crate::{ORDERLY, options, system};
@@ -432,6 +436,45 @@ async fn orders_that_keep_coming_are_no_false_alarm() {
     .await;
     assert!(verdict.json["paid"].as_u64() > Some(10), "{verdict:#?}");
     assert_eq!(verdict.json["paid"], verdict.json["charged"], "{verdict:#?}");
+}
+
+/// A provider whose first page takes so long that one order is placed and paid before it is written, and another one before
+/// it arrives.
+async fn slow_books(system: &System, listener: TcpListener) {
+    for question in 0.. {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut request = String::new();
+        BufReader::new(&mut client).read_line(&mut request).await.unwrap();
+        let path = request.split_whitespace().nth(1).unwrap().to_owned();
+        // The first question asks how many charges there are.
+        let is_first_page = question == 1;
+        if is_first_page {
+            let id = system.place_order().await;
+            system.wait_for_status(&id, "paid", SETTLED).await;
+        }
+        let answer = system.http().get(format!("{}{path}", system.sandbox())).send().await.unwrap();
+        let body = answer.text().await.unwrap();
+        if is_first_page {
+            let id = system.place_order().await;
+            system.wait_for_status(&id, "paid", SETTLED).await;
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        client.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_happens_while_the_books_are_read_is_no_false_alarm() {
+    let system = system().await;
+    let before = system.place_order().await;
+    system.wait_for_status(&before, "paid", SETTLED).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let provider = format!("http://{}", listener.local_addr().unwrap());
+    let verdict = tokio::select! {
+        verdict = verify_at(system.redis_url(), &provider, &["--settled"]) => verdict,
+        () = slow_books(&system, listener) => unreachable!("it answers for ever"),
+    };
+    verdict.assert_ok().assert_counts(&[("accepted", 3), ("paid", 3), ("charged", 3)]);
 }
 
 #[tokio::test]
