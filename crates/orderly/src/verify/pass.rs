@@ -127,6 +127,11 @@ impl<'a> Pass<'a> {
         if let Some(books) = books {
             self.read_books(&mut ledger, books, Reading::Rest).await?;
         }
+        if let Some(file) = self.promised
+            && ledger.is_trimmed()
+        {
+            promises::each(file, |promise| ledger.promised_at(&promise))?;
+        }
         self.look_for_outcomes(&mut ledger, &last_end).await?;
         ledger.judge(self.terms);
         Ok(())

@@ -390,6 +390,17 @@ async fn what_retention_has_removed_is_not_held_against_anybody() {
     }
     let verdict = verify(&system, &promised(&file)).await;
     verdict.assert_ok().assert_counts(&[("not_checkable", gone), ("accepted", 8 - gone)]);
+    // A promise that tells when is held against the system, if the journal goes back so far.
+    let mut lines = std::fs::read_to_string(&file).unwrap();
+    for placed_at in ["2020-01-01T00:00:00Z", "2100-01-01T00:00:00Z"] {
+        // Of this partition, because the others are whole.
+        let id = Partitions::new(PARTITIONS).draw_order_id(partition(&ids[0]));
+        writeln!(lines, "{}", json!({"order_id": id, "placed_at": placed_at})).unwrap();
+    }
+    std::fs::write(&file, lines).unwrap();
+    let dated = verify(&system, &promised(&file)).await;
+    assert_eq!(dated.code, 1);
+    dated.assert_counts(&[("not_checkable", gone + 1), ("lost", 1), ("promised_not_accepted", 1)]);
     let since: StreamId = paid.0.parse().unwrap();
     let told: jiff::Timestamp = verdict.json["journal_since"].as_str().unwrap().parse().unwrap();
     assert_eq!(u64::try_from(told.as_millisecond()).unwrap(), since.milliseconds);

@@ -140,15 +140,28 @@ impl<'a> Ledger<'a> {
         if !self.holds(order_id) {
             return;
         }
-        let is_old = placed_at.is_some_and(|at| self.is_older_than_journal(order_id, at));
         let order = self.orders.entry(order_id).or_default();
         // A client that asked twice with the same key may well have noted both answers.
         self.verdict.tally.promised += u64::from(order.promised == Promised::No);
         order.promised = if placed_at.is_some() { Promised::Dated } else { Promised::Undated };
-        order.is_old |= is_old;
         if let Some(amount) = amount {
             self.tell(order_id, Told::Promised, amount);
         }
+    }
+
+    /// The same promise once more, now that it is known how far the journals were trimmed. A date for each order would take
+    /// too much memory.
+    pub(super) fn promised_at(&mut self, promise: &Promise) {
+        let Promise { order_id, placed_at: Some(placed_at), .. } = *promise else { return };
+        let is_old = self.is_older_than_journal(order_id, placed_at);
+        if let Some(order) = self.orders.get_mut(&order_id) {
+            order.is_old |= is_old;
+        }
+    }
+
+    /// Whether any journal has lost its beginning.
+    pub(super) fn is_trimmed(&self) -> bool {
+        self.trimmed.iter().any(|id| *id != StreamId::ZERO)
     }
 
     /// An entry of a partition's journal, in their order.

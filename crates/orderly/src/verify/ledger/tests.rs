@@ -395,7 +395,7 @@ fn at(milliseconds: u64) -> Timestamp {
 
 #[test]
 fn what_is_older_than_the_journal_is_not_checkable() {
-    let cases: [Telling; 6] = [
+    let cases: [Telling; 7] = [
         // Charged before what is left of the journal, or about then: clocks differ.
         |case, order_id| {
             case.ledger.charge(&Charge { created_at: at(HOUR), ..charge_of(order_id) }, Reading::Whole);
@@ -411,6 +411,12 @@ fn what_is_older_than_the_journal_is_not_checkable() {
         // Placed before, and still worked on.
         |case, order_id| {
             case.request(order_id, 11 * HOUR).charge(order_id).ledger.is_ahead(order_id);
+        },
+        // Promised before, and this long ago.
+        |case, order_id| {
+            let promise = Promise { order_id, amount: None, placed_at: Some(at(HOUR)) };
+            case.ledger.promise(&promise);
+            case.ledger.promised_at(&promise);
         },
         // Promised, without any trace.
         |case, order_id| {
@@ -438,8 +444,9 @@ fn what_is_younger_than_a_trimmed_journal_is_checked_all_the_same() {
     });
     assert_eq!(charged, [Kind::NeverAccepted]);
     let promised = kinds(|case, order_id| {
-        let placed_at = Some(at(11 * HOUR));
-        case.trimmed(10 * HOUR).ledger.promise(&Promise { order_id, amount: None, placed_at });
+        let promise = Promise { order_id, amount: None, placed_at: Some(at(11 * HOUR)) };
+        case.ledger.promise(&promise);
+        case.trimmed(10 * HOUR).ledger.promised_at(&promise);
     });
     assert_eq!(promised, [Kind::Lost]);
     let promised_and_charged = kinds(|case, order_id| {
