@@ -116,7 +116,8 @@ impl Report {
         }
         if tally.parked > 0 {
             notes.push(format!(
-                "{} parked payments wait for a person; the provider has charged {} of them",
+                "{} parked payments wait for a person (`orderly payments parked` lists them); the provider has charged {} of \
+                 them",
                 tally.parked, tally.parked_but_charged
             ));
         }
