@@ -70,7 +70,7 @@ pub(crate) struct VerifyArgs {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
-    /// Orders that are held in memory at a time, some 100 bytes each; if there may be more, they are read in several passes
+    /// Orders that are held in memory at a time, some 150 bytes each; if there may be more, they are read in several passes
     #[arg(long, default_value_t = 2_000_000, value_name = "ORDERS", value_parser = clap::value_parser!(u64).range(1..))]
     at_a_time: u64,
 }
