@@ -1,7 +1,4 @@
-use std::{
-    collections::{HashMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use common::{messages::OrderEvent, names::Names, partition::Partitions};
 use jiff::Timestamp;
@@ -23,11 +20,8 @@ const PAGE: usize = 2000;
 #[derive(Default)]
 pub(crate) struct Journal {
     placed: HashMap<Uuid, Timestamp>,
-    /// The first outcome of each, and how often each has one.
-    settled: HashMap<Uuid, (Timestamp, u32)>,
-    pub(crate) paid: HashSet<Uuid>,
-    pub(crate) declined: HashSet<Uuid>,
-    pub(crate) parked: HashSet<Uuid>,
+    /// The first outcome of each.
+    settled: HashMap<Uuid, Timestamp>,
     /// Attempts at payments that came to no definite answer.
     pub(crate) failed_attempts: u64,
     positions: HashMap<u16, StreamId>,
@@ -77,47 +71,27 @@ impl Journal {
         let order = entry.message.order_id();
         let milliseconds = i64::try_from(entry.id.milliseconds).unwrap_or(i64::MAX);
         let at = Timestamp::from_millisecond(milliseconds).unwrap_or_default();
-        let outcomes = match entry.message {
+        match entry.message {
             OrderEvent::Placed { .. } => {
                 self.placed.insert(order, at);
-                return;
             }
             OrderEvent::PaymentAttemptFailed { .. } => {
                 self.failed_attempts += 1;
-                return;
             }
-            OrderEvent::PaymentResolutionRefused { .. } => return,
-            OrderEvent::Paid { .. } => &mut self.paid,
-            OrderEvent::PaymentDeclined { .. } => &mut self.declined,
-            OrderEvent::PaymentParked { .. } => &mut self.parked,
-        };
-        outcomes.insert(order);
-        self.settled.entry(order).or_insert((at, 0)).1 += 1;
-    }
-
-    /// Orders with more than one outcome.
-    pub(crate) fn settled_twice(&self) -> Vec<Uuid> {
-        let twice = self.settled.iter().filter(|(_, (_, times))| *times > 1);
-        twice.map(|(order, _)| *order).collect()
-    }
-
-    pub(crate) fn is_settled(&self, order: Uuid) -> bool {
-        self.placed.contains_key(&order) && self.settled.contains_key(&order)
-    }
-
-    pub(crate) fn knows(&self, order: Uuid) -> bool {
-        self.placed.contains_key(&order)
-    }
-
-    pub(crate) fn orders(&self) -> impl Iterator<Item = &Uuid> {
-        self.placed.keys()
+            OrderEvent::PaymentResolutionRefused { .. } => {}
+            OrderEvent::Paid { .. }
+            | OrderEvent::PaymentDeclined { .. }
+            | OrderEvent::PaymentParked { .. } => {
+                self.settled.entry(order).or_insert(at);
+            }
+        }
     }
 
     /// From the end of a fault until every order that had been accepted by then had its outcome, other faults going on.
     pub(crate) fn recovery(&self, struck: &Struck) -> Duration {
         let ended = struck.ended;
         let open = self.placed.iter().filter(|(_, placed)| **placed <= ended);
-        let outcomes = open.filter_map(|(order, _)| self.settled.get(order)).map(|(at, _)| *at);
+        let outcomes = open.filter_map(|(order, _)| self.settled.get(order)).copied();
         let last = outcomes.max().unwrap_or(ended);
         last.duration_since(ended).try_into().unwrap_or_default()
     }

@@ -9,7 +9,7 @@
 //! | who orders, and keeps account of what was promised | `client.rs` |
 //! | what befalls services, Redis and the provider | `fault.rs`, `slot.rs`, `outage.rs`, `provider.rs` |
 //! | what the journal tells | `journal.rs` |
-//! | what is wrong in the end | `verdict.rs` |
+//! | what is wrong in the end, as `orderly verify` says | `verdict.rs` |
 //! | figures, added up over runs | `report.rs` |
 //!
 //! Everything random is drawn from `CHAOS_SEED`, which is printed; what happens is then the same, though not to the

@@ -2,28 +2,44 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use test_support::Spread;
 
+use crate::verdict::Verdict;
+
 /// What all runs together have shown.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) orders: u64,
     pub(crate) requests: usize,
-    pub(crate) paid: usize,
-    pub(crate) declined: usize,
-    pub(crate) parked: usize,
+    accepted: u64,
+    paid: u64,
+    declined: u64,
+    parked: u64,
     pub(crate) failed_attempts: u64,
-    pub(crate) lost: u64,
-    pub(crate) doubled: u64,
+    lost: u64,
+    doubled: u64,
     /// By the kind of fault: from its end until every order accepted by then had its outcome.
     pub(crate) recoveries: BTreeMap<&'static str, Vec<Duration>>,
 }
 
+impl Report {
+    pub(crate) fn add(&mut self, verdict: &Verdict) {
+        self.accepted += verdict.accepted;
+        self.paid += verdict.paid;
+        self.declined += verdict.declined;
+        self.parked += verdict.parked;
+        self.lost += verdict.lost;
+        self.doubled += verdict.doubled;
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { orders, requests, paid, declined, parked, failed_attempts, lost, doubled, .. } = self;
+        let Self {
+            orders, requests, accepted, paid, declined, parked, failed_attempts, lost, doubled, ..
+        } = self;
         let faults: usize = self.recoveries.values().map(Vec::len).sum();
         writeln!(
             f,
-            "  orders {orders} (sent {requests} times)   paid {paid}   declined {declined}   parked {parked}"
+            "  orders {orders} (sent {requests} times)   accepted {accepted}   paid {paid}   declined {declined}   parked {parked}"
         )?;
         writeln!(
             f,

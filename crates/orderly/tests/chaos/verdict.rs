@@ -1,65 +1,32 @@
-use std::collections::HashMap;
+use std::path::Path;
 
-use reqwest::Client;
-use serde_json::Value;
-use uuid::Uuid;
+use serde::Deserialize;
+use tokio::process::Command;
 
-use crate::{client::Promise, journal::Journal};
+use crate::shop::Shop;
 
-/// What is wrong in the end, order by order.
-#[derive(Debug, Default)]
+/// What `orderly verify` says in the end.
+#[derive(Debug, Deserialize)]
 pub(crate) struct Verdict {
-    pub(crate) lost: Vec<Uuid>,
-    pub(crate) doubled: Vec<Uuid>,
-    /// The journal and the provider's books do not agree.
-    pub(crate) contradictions: Vec<Uuid>,
+    pub(crate) accepted: u64,
+    pub(crate) paid: u64,
+    pub(crate) declined: u64,
+    pub(crate) parked: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubled: u64,
 }
 
 impl Verdict {
-    /// Compares what clients were promised, what the journal tells, and what the provider has in its books.
-    pub(crate) async fn reach(promises: &[Promise], journal: &Journal, sandbox: &str) -> Self {
-        let books = charges(sandbox).await;
-        let mut verdict = Self::default();
-        for Promise { order_id, .. } in promises {
-            if !journal.is_settled(*order_id) {
-                verdict.lost.push(*order_id);
-            }
-        }
-        for order_id in journal.orders() {
-            let charges = books.get(order_id).copied().unwrap_or_default();
-            if charges > 1 {
-                verdict.doubled.push(*order_id);
-            }
-            let is_paid = journal.paid.contains(order_id);
-            // Of a parked one nobody knows.
-            if is_paid != (charges > 0) && !journal.parked.contains(order_id) {
-                verdict.contradictions.push(*order_id);
-            }
-        }
-        verdict.doubled.extend(journal.settled_twice());
-        verdict.contradictions.extend(books.keys().filter(|order| !journal.knows(**order)));
-        verdict
+    /// Has what clients were promised, what the journal tells and what the provider charged compared. Fails if they do not agree, or if
+    /// anything is under way still.
+    pub(crate) async fn reach(shop: &Shop, promised: &Path) -> (Option<Self>, Result<(), String>) {
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_orderly"));
+        verify.args(["verify", "--settled", "--json", "--redis-url", &shop.redis_url()]);
+        verify.args(["--provider-url", &shop.sandbox]).arg("--promised").arg(promised);
+        let output = verify.output().await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        let agreed = if output.status.success() { Ok(()) } else { Err(format!("{told}{errors}")) };
+        (serde_json::from_str(&told).ok(), agreed)
     }
-
-    pub(crate) fn is_clean(&self) -> bool {
-        self.lost.is_empty() && self.doubled.is_empty() && self.contradictions.is_empty()
-    }
-}
-
-/// How many charges succeeded, by order.
-async fn charges(sandbox: &str) -> HashMap<Uuid, u32> {
-    let http = Client::new();
-    let (mut charges, mut cursor) = (HashMap::new(), Value::from(0));
-    while !cursor.is_null() {
-        let url = format!("{sandbox}/charges?limit=10000&cursor={cursor}");
-        let page: Value = http.get(url).send().await.unwrap().json().await.unwrap();
-        for charge in page["charges"].as_array().unwrap() {
-            if charge["status"] == "succeeded" {
-                let order_id = charge["reference"].as_str().unwrap().parse().unwrap();
-                *charges.entry(order_id).or_default() += 1;
-            }
-        }
-        cursor = page["next"].clone();
-    }
-    charges
 }
