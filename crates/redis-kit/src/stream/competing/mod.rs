@@ -7,7 +7,7 @@
 //! | how much is taken | `in_hand.rs` |
 //! | outcomes to Redis | `committer.rs` |
 //! | proof of life | `lease.rs` |
-//! | one delivery, as its handler has it | `claim.rs` |
+//! | one delivery, as its handler has it | `claim.rs`, `begin.rs` |
 //! | each script as a function | `scripts.rs`, over `lua/` |
 //!
 //! # Why nothing is lost or done twice
@@ -20,6 +20,7 @@
 //! entry from one consumer to another keep the time of its first delivery there (`XCLAIM … IDLE`), which nothing else would
 //! remember; `XPENDING` then shows as idle time for how long an entry has been tried.
 
+mod begin;
 mod claim;
 mod committer;
 mod fetcher;

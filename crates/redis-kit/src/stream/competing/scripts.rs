@@ -1,19 +1,18 @@
 //! The scripts of a competing consumer, one typed function each. What they do is said in the `.lua` files.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use redis::{Cmd, FromRedisValue, ParsingError, Value};
+use redis::{Cmd, Value};
 
 use crate::{
     Connection, Error,
     lua::{Lua, lua, millis},
     stream::{
-        Attempt, Begun, Commit, Exclusive, Fence, StreamId,
+        Commit, StreamId,
         attempt::RawEntry,
         failures::Failures,
         keys::GroupKeys,
@@ -25,7 +24,6 @@ use crate::{
 static JOIN: LazyLock<Lua> = lua!("lua/join.lua");
 static HEARTBEAT: LazyLock<Lua> = lua!("lua/heartbeat.lua");
 static ACKNOWLEDGE: LazyLock<Lua> = lua!("lua/acknowledge.lua");
-static BEGIN: LazyLock<Lua> = lua!("../lua/check.lua", "lua/fence.lua", "lua/exclusive.lua", "lua/begin.lua");
 static COMMIT: LazyLock<Lua> =
     lua!("../lua/check.lua", "../lua/writes.lua", "lua/fence.lua", "lua/exclusive.lua", "lua/commit.lua");
 static POSTPONE: LazyLock<Lua> = lua!(
@@ -188,29 +186,6 @@ impl Member {
         Ok(usize::try_from(acknowledged).ok())
     }
 
-    /// Begins an attempt at exclusive work.
-    pub(super) async fn begin(
-        &self,
-        redis: &mut Connection,
-        receipt: Receipt,
-        work: &Exclusive<'_>,
-    ) -> Result<Begun, Error> {
-        let mut call = BEGIN.call([&*self.stream, &self.keys.attempts, &work.record, &work.lock]);
-        self.fenced(&mut call, receipt).arg(millis(work.lock_time)).arg(work.states.len()).arg(work.states);
-        for (name, value) in &work.fields {
-            call.arg(*name).arg(value);
-        }
-        Ok(match BEGIN.run(redis, &call).await? {
-            BeginReply::Begun { token, number, first_at, at, record } => {
-                let fence = Fence { record: work.record.clone(), lock: work.lock.clone(), token };
-                Begun::Attempt(Attempt { fence, number, first_at, at, record })
-            }
-            BeginReply::Busy { free_in } => Begun::Busy { free_in },
-            BeginReply::OtherState(record) => Begun::OtherState(record),
-            BeginReply::Lost => Begun::Lost,
-        })
-    }
-
     /// Applies commits and acknowledges their entries. The answers come in the same order.
     pub(super) async fn commit(
         &self,
@@ -292,7 +267,7 @@ impl Member {
         [&self.stream, &self.keys.attempts, &self.keys.retry, &self.keys.lease]
     }
 
-    fn fenced<'a>(&self, call: &'a mut Cmd, receipt: Receipt) -> &'a mut Cmd {
+    pub(super) fn fenced<'a>(&self, call: &'a mut Cmd, receipt: Receipt) -> &'a mut Cmd {
         call.arg(&*self.group).arg(&self.consumer).arg(receipt.id).arg(receipt.deliveries)
     }
 }
@@ -310,41 +285,6 @@ impl Fenced {
             _ => Self::Refused,
         }
     }
-}
-
-/// What `begin.lua` answers.
-enum BeginReply {
-    Begun { token: u64, number: u32, first_at: Timestamp, at: Timestamp, record: HashMap<String, String> },
-    Busy { free_in: Duration },
-    OtherState(HashMap<String, String>),
-    Lost,
-}
-
-impl FromRedisValue for BeginReply {
-    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        let mut parts = Vec::<Value>::from_redis_value(value)?.into_iter();
-        let mut next = || parts.next().unwrap_or(Value::Nil);
-        Ok(match String::from_redis_value(next())?.as_str() {
-            "begun" => {
-                let (token, number) = (u64::from_redis_value(next())?, u32::from_redis_value(next())?);
-                let (first_at, at) = (time(next())?, time(next())?);
-                Self::Begun { token, number, first_at, at, record: HashMap::from_redis_value(next())? }
-            }
-            // A lock without an end is none of ours; it is asked for again in a while.
-            "busy" => Self::Busy {
-                free_in: Duration::from_millis(
-                    u64::try_from(i64::from_redis_value(next())?).unwrap_or(1_000),
-                ),
-            },
-            "state" => Self::OtherState(HashMap::from_redis_value(next())?),
-            _ => Self::Lost,
-        })
-    }
-}
-
-fn time(value: Value) -> Result<Timestamp, ParsingError> {
-    let milliseconds = i64::from_redis_value(value)?;
-    Timestamp::from_millisecond(milliseconds).map_err(|_| ParsingError::from("expected a time in Unix ms"))
 }
 
 /// Adds a commit's writes behind the token of the attempt that they are by, or `''`.
