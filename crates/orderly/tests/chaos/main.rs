@@ -25,7 +25,7 @@
 //! | `CHAOS_RATE` | how many of them a second (15) |
 //! | `CHAOS_CHUNKS` | how many runs there are (1) |
 //! | `CHAOS_SEED` | what everything is drawn from |
-//! | `CHAOS_KEEP` | a folder in which to keep every run's logs and data |
+//! | `CHAOS_KEEP` | a folder in which to keep the logs and the data of a run that failed |
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 

@@ -29,8 +29,10 @@ impl Run {
         let strikes = Strikes::default();
         let mut shop = Shop::open(self.seed, &strikes).await;
         let outcome = self.observe(&mut shop, &strikes, report).await;
-        keep(&shop);
-        outcome?;
+        if outcome.is_err() {
+            keep(&shop);
+            return outcome;
+        }
         shop.close().await
     }
 
@@ -72,9 +74,12 @@ impl Run {
     }
 }
 
-/// Keeps what a run left, for whoever wants to know what went on.
+/// Keeps what a run left, for whoever wants to know what went wrong.
 fn keep(shop: &Shop) {
-    let Some(kept) = std::env::var_os("CHAOS_KEEP").map(PathBuf::from) else { return };
+    let Some(kept) = std::env::var_os("CHAOS_KEEP").map(PathBuf::from) else {
+        println!("set CHAOS_KEEP to a folder to keep the logs and the data of a run that failed");
+        return;
+    };
     for folder in [shop.folder.path(), shop.outages.server.directory()] {
         let target = kept.join(folder.file_name().unwrap_or_default());
         let copied = std::process::Command::new("cp").arg("-R").arg(folder).arg(&target).status();
