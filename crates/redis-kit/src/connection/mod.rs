@@ -22,6 +22,8 @@ use redis::{
 use self::{router::Router, topology::Topology};
 use crate::Error;
 
+pub(crate) use self::slots::slot;
+
 /// A connection that is cheap to clone, shared by all its clones, and re-established by the next command after it
 /// was lost. A command in flight when that happens fails, and is not sent again: whether it was carried out is
 /// unknown, and only its sender knows whether it may be repeated.

@@ -107,7 +107,7 @@ impl Redirect {
 /// The slot of a key: the CRC16 of what stands in its first braces, if anything does, or else of all of it.
 ///
 /// Source: the Redis cluster specification, "Key distribution model" and "Hash tags".
-pub(super) fn slot(key: &[u8]) -> u16 {
+pub(crate) fn slot(key: &[u8]) -> u16 {
     crc16(tag(key)) % SLOTS
 }
 

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use redis::RedisResult;
 use tokio::time::Instant;
 
 use super::{
-    claim::{Claim, Subject},
+    claim::{Claim, Subject, took_nothing},
     options::validity,
     quorum::{Tally, majority, too_late},
     scripts::Answer,
@@ -38,9 +39,9 @@ pub(super) struct Busy {
 }
 
 impl Busy {
-    fn new(answers: &[Result<Answer, Error>]) -> Self {
+    fn new(answers: &[RedisResult<Answer>]) -> Self {
         let now = Instant::now();
-        let free_at = |answer: &Result<Answer, Error>| match answer {
+        let free_at = |answer: &RedisResult<Answer>| match answer {
             Ok(Answer::Taken { .. }) => Some(now),
             // Redis counts whole milliseconds, and expires a key in the one after its last.
             Ok(Answer::Busy { expires_in }) => now.checked_add((*expires_in)? + Duration::from_millis(1)),
@@ -79,35 +80,25 @@ pub(super) async fn attempt(subject: &Arc<Subject>, waits: bool) -> Result<Outco
     }
     let highest = highest_token(&answers);
     let busy = Busy::new(&answers);
-    let took = |answer: Result<Answer, Error>| answer.map(|answer| matches!(answer, Answer::Taken { .. }));
+    let took = |answer: RedisResult<Answer>| answer.map(|answer| matches!(answer, Answer::Taken { .. }));
     if !Tally::of(answers.into_iter().map(took)).verdict()? {
         return Ok(Outcome::Busy(busy));
     }
     // The next majority shares a server with the one that agrees here, and so gives a higher token.
     if busy.free_at.len() > 1 && !claim.raise(highest).await.verdict()? {
-        return Err(too_late("the lock was lost while it was being taken"));
+        return Err(too_late("the lock was lost while it was being taken").into());
     }
     if Instant::now() >= since + validity(claim.options().ttl) {
-        return Err(too_late("the lock was taken, but so late that nothing is left of it"));
+        return Err(too_late("the lock was taken, but so late that nothing is left of it").into());
     }
     Ok(Outcome::Held(Holding { claim, token: highest, since }))
 }
 
 /// The token of the acquisition: of those that a majority gave, the highest.
-pub(super) fn highest_token(answers: &[Result<Answer, Error>]) -> u64 {
-    let token = |answer: &Result<Answer, Error>| match answer {
+pub(super) fn highest_token(answers: &[RedisResult<Answer>]) -> u64 {
+    let token = |answer: &RedisResult<Answer>| match answer {
         Ok(Answer::Taken { token }) => Some(*token),
         _ => None,
     };
     answers.iter().filter_map(token).max().unwrap_or_default()
-}
-
-/// Whether the server certainly has not taken the lock: it says so, it refused, or it was never reached.
-fn took_nothing(answer: &Result<Answer, Error>) -> bool {
-    match answer {
-        Ok(Answer::Taken { .. }) => false,
-        Err(Error::Redis(error)) if error.is_io_error() => error.is_connection_refusal(),
-        // The script fails before it takes anything.
-        Ok(Answer::Busy { .. }) | Err(_) => true,
-    }
 }

@@ -1,9 +1,13 @@
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 
-use super::{attempt::Holding, keeper::Hold};
+use super::{
+    attempt::Holding,
+    keeper::Hold,
+    keepers::{Keepers, Kept},
+};
 use crate::Error;
 
 /// The lock was lost: it could not be renewed in time, was revoked, or was held as long as it may be. What was done
@@ -22,17 +26,16 @@ pub struct Lost;
 #[must_use = "a lock is given back when its guard is dropped"]
 pub struct Guard {
     token: u64,
-    // Fields are dropped from first to last: what is left of the hold then goes with the keeper, in the keeper's runtime.
     hold: Arc<Hold>,
-    keeper: AbortOnDropHandle<()>,
+    kept: Kept,
 }
 
 impl Guard {
-    pub(super) fn new(holding: Holding, turn: Option<OwnedSemaphorePermit>) -> Self {
+    pub(super) fn new(holding: Holding, turn: Option<OwnedSemaphorePermit>, keepers: &Arc<Keepers>) -> Self {
         let token = holding.token;
         let hold = Arc::new(Hold::new(holding, turn));
-        let keeper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&hold).keep()));
-        Self { token, hold, keeper }
+        let kept = keepers.keep(&hold);
+        Self { token, hold, kept }
     }
 
     /// The fencing token: higher than that of everybody who held this lock before. Send it with each write, and have
@@ -84,11 +87,11 @@ impl Guard {
     /// If Redis does not say.
     pub async fn release(self) -> Result<bool, Error> {
         // First, because a renewal that is refused behind the release would pass for a loss.
-        self.keeper.abort();
+        drop(self.kept);
         let released = self.hold.claim.release().await;
         if released.is_complete() {
             self.hold.claim.settle();
         }
-        released.verdict()
+        Ok(released.verdict()?)
     }
 }

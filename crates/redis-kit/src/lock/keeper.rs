@@ -60,8 +60,12 @@ impl Hold {
         drop(self.turn.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Keeps the lock until this is dropped. A task of its own for each guard, so that the guard may be dropped
-    /// anywhere: what it leaves is given back where this task was.
+    /// When it is to be renewed for the first time.
+    pub(super) fn first_renewal(&self) -> Instant {
+        self.since + self.claim.options().ttl / 3
+    }
+
+    /// Keeps the lock until this is dropped.
     pub(super) async fn keep(self: Arc<Self>) {
         self.renew().await;
         self.lose();
@@ -73,7 +77,7 @@ impl Hold {
     async fn renew(&self) {
         let (key, options) = (self.claim.key(), self.claim.options());
         let end = self.since.checked_add(options.max_hold);
-        let mut next = self.since + options.ttl / 3;
+        let mut next = self.first_renewal();
         loop {
             let deadline = self.deadline();
             sleep_until(next.min(deadline)).await;

@@ -10,11 +10,14 @@ use super::{
     claim::Subject,
     ears::Ears,
     guard::Guard,
+    keepers::Keepers,
     keys::LockKeys,
     options::LockOptions,
+    owners::Owners,
+    servers::Server,
     waiting::{Queue, WaitingRoom},
 };
-use crate::{Backoff, Connection, Error, Redis};
+use crate::{Backoff, Error, Redis};
 
 /// Between attempts that split the servers among several who asked at once. Drawn at random, so that one is first
 /// next time.
@@ -26,8 +29,10 @@ const AFTER_SPLIT: Backoff = Backoff { base: Duration::from_millis(10), limit: D
 /// For locks on many names. A [`Lock`] of its own has these connections of its own.
 #[derive(Clone)]
 pub struct Locks {
-    servers: Arc<[Connection]>,
+    servers: Arc<[Server]>,
+    owners: Arc<Owners>,
     room: Arc<WaitingRoom>,
+    keepers: Arc<Keepers>,
     ears: Arc<Ears>,
 }
 
@@ -46,9 +51,12 @@ impl Locks {
     /// Locks on several servers that know nothing of each other, each of which is held by a majority of them:
     /// Redlock. An odd number is best; five survive the loss of two.
     pub fn over(servers: &[Redis]) -> Result<Self, Error> {
-        let connections: Result<Vec<Connection>, Error> = servers.iter().map(Redis::commands).collect();
+        let connected: Result<Vec<Server>, Error> =
+            servers.iter().map(|redis| Ok(Server::new(redis.commands()?))).collect();
         Ok(Self {
-            servers: connections?.into(),
+            servers: connected?.into(),
+            owners: Arc::new(Owners::new()),
+            keepers: Arc::default(),
             room: Arc::new(WaitingRoom::new(servers.len())),
             ears: Arc::new(Ears::new(servers)),
         })
@@ -57,7 +65,8 @@ impl Locks {
     /// The lock of this name, for a cluster best with a hash tag (see [`LockKeys`]). Nothing is sent before it is
     /// asked for.
     pub fn lock(&self, key: impl Into<String>, options: LockOptions) -> Lock {
-        let subject = Subject { servers: Arc::clone(&self.servers), keys: LockKeys::new(key), options };
+        let (servers, owners) = (Arc::clone(&self.servers), Arc::clone(&self.owners));
+        let subject = Subject { servers, owners, keys: LockKeys::new(key), options };
         let queue = self.room.queue(&subject.keys.lock);
         Lock { locks: self.clone(), subject: Arc::new(subject), queue }
     }
@@ -98,13 +107,6 @@ impl Attempt {
         let free_within = busy.free_by().map_or(Duration::MAX, |time| time - Instant::now());
         Self::Busy { free_within }
     }
-
-    fn of(outcome: Outcome, turn: Option<OwnedSemaphorePermit>) -> Self {
-        match outcome {
-            Outcome::Held(holding) => Self::Held(Guard::new(holding, turn)),
-            Outcome::Busy(busy) => Self::busy(&busy),
-        }
-    }
 }
 
 impl Lock {
@@ -130,7 +132,14 @@ impl Lock {
     /// taken for [`Attempt::Busy`]: nobody else may be doing the work, and whoever must not do it twice cannot do it
     /// now.
     pub async fn try_acquire(&self) -> Result<Attempt, Error> {
-        Ok(Attempt::of(attempt(&self.subject, false).await?, None))
+        Ok(self.conclude(attempt(&self.subject, false).await?, None))
+    }
+
+    fn conclude(&self, outcome: Outcome, turn: Option<OwnedSemaphorePermit>) -> Attempt {
+        match outcome {
+            Outcome::Held(holding) => Attempt::Held(Guard::new(holding, turn, &self.locks.keepers)),
+            Outcome::Busy(busy) => Attempt::busy(&busy),
+        }
     }
 
     /// Takes the lock as soon as nobody has it. Gives up after `patience`, or later by as long as Redis takes to answer.
@@ -173,7 +182,7 @@ impl Lock {
                     failures += 1;
                     timeout_at(end, Backoff::wait_to_reconnect(failures)).await.map_err(|_| Err(error))
                 }
-                other => return Ok(Attempt::of(other?, Some(turn))),
+                other => return Ok(self.conclude(other?, Some(turn))),
             };
             if let Err(last) = gave_up {
                 return last;

@@ -5,13 +5,13 @@
 //! which token is taken, is decided by the code itself.
 
 use proptest::prelude::*;
+use redis::RedisResult;
 
 use super::{
     attempt::highest_token,
     quorum::{Tally, too_late},
     scripts::Answer,
 };
-use crate::Error;
 
 const SERVERS: usize = 5;
 const CLAIMANTS: usize = 3;
@@ -132,7 +132,7 @@ impl World {
 
 fn agrees(answers: &[Option<bool>]) -> bool {
     let answer = |answer: &Option<bool>| answer.ok_or_else(|| too_late("no answer"));
-    Tally::of(answers.iter().map(answer).collect::<Vec<Result<bool, Error>>>()).verdict().unwrap_or(false)
+    Tally::of(answers.iter().map(answer).collect::<Vec<RedisResult<bool>>>()).verdict().unwrap_or(false)
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

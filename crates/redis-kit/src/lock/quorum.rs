@@ -1,8 +1,6 @@
 //! What a majority of the servers says. One server is a majority of one.
 
-use redis::RedisError;
-
-use crate::Error;
+use redis::{RedisError, RedisResult};
 
 /// How many of so many servers are a majority: any two majorities share a server.
 pub(super) fn majority(servers: usize) -> usize {
@@ -16,12 +14,12 @@ pub(super) struct Tally {
     yes: usize,
     no: usize,
     /// Why the first of those that gave no answer gave none.
-    failure: Option<Error>,
+    failure: Option<RedisError>,
 }
 
 impl Tally {
     /// Counts the answers of all servers, where each may have failed.
-    pub(super) fn of(answers: impl IntoIterator<Item = Result<bool, Error>>) -> Self {
+    pub(super) fn of(answers: impl IntoIterator<Item = RedisResult<bool>>) -> Self {
         let mut tally = Self { servers: 0, yes: 0, no: 0, failure: None };
         for answer in answers {
             tally.servers += 1;
@@ -48,7 +46,7 @@ impl Tally {
     ///
     /// # Errors
     /// With the first failure, if too few answered to know.
-    pub(super) fn verdict(self) -> Result<bool, Error> {
+    pub(super) fn verdict(self) -> RedisResult<bool> {
         let majority = majority(self.servers);
         match self.failure {
             _ if self.yes >= majority => Ok(true),
@@ -59,8 +57,8 @@ impl Tally {
 }
 
 /// No answer that came in time. Whether what was asked for was done is unknown, as after a lost connection.
-pub(super) fn too_late(what: &'static str) -> Error {
-    RedisError::from(std::io::Error::new(std::io::ErrorKind::TimedOut, what)).into()
+pub(super) fn too_late(what: &'static str) -> RedisError {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, what).into()
 }
 
 #[cfg(test)]

@@ -2,18 +2,18 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use redis::{RedisError, Value};
+use redis::{FromRedisValue, RedisResult, Value};
 
 use super::keys::{LockKeys, RELEASED};
 use crate::{
-    Connection, Error,
+    Connection,
     lua::{Lua, lua, millis},
 };
 
-static ACQUIRE: LazyLock<Lua> = lua!("lua/owned.lua", "lua/acquire.lua");
+static ACQUIRE: LazyLock<Lua> = lua!("lua/acquire.lua");
 static RAISE: LazyLock<Lua> = lua!("lua/allow_oom.lua", "lua/raise.lua");
 static RENEW: LazyLock<Lua> = lua!("lua/allow_oom.lua", "lua/renew.lua");
-static RELEASE: LazyLock<Lua> = lua!("lua/allow_oom.lua", "lua/owned.lua", "lua/release.lua");
+static RELEASE: LazyLock<Lua> = lua!("lua/allow_oom.lua", "lua/release.lua");
 
 /// How long the fence's counter outlives the last acquisition. Once it is gone the clock alone makes the next token
 /// higher, so this is by how much a clock may be set back, or the clocks of a master and its replica, or of several
@@ -33,53 +33,74 @@ pub(super) enum Answer {
     },
 }
 
-impl LockKeys {
-    /// Asks for the lock. With `waits` its release will be told.
-    pub(super) async fn acquire(
-        &self,
-        mut redis: Connection,
-        owner: &str,
-        ttl: Duration,
-        waits: bool,
-    ) -> Result<Answer, Error> {
-        let mut keys = vec![&*self.lock, &self.fence];
-        if waits {
-            keys.push(&self.waiters);
-        }
-        let mut call = ACQUIRE.call(keys);
-        call.arg(owner).arg(millis(ttl)).arg(millis(FENCE_KEPT));
-        Ok(match ACQUIRE.run(&mut redis, &call).await? {
-            Value::Int(token) => Answer::Taken { token: token.unsigned_abs() },
-            busy => {
-                let (left,): (i64,) = redis::from_redis_value(busy).map_err(RedisError::from)?;
-                Answer::Busy { expires_in: u64::try_from(left).ok().map(Duration::from_millis) }
-            }
-        })
-    }
+/// Who wants a lock.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) keys: &'a LockKeys,
+    pub(super) owner: &'a str,
+    pub(super) ttl: Duration,
+}
 
+/// Asks for locks. With `waits` their releases will be told.
+pub(super) async fn acquire<'a>(
+    mut redis: Connection,
+    locks: &[Wanted<'a>],
+    waits: bool,
+) -> RedisResult<Vec<RedisResult<Answer>>> {
+    let each = if waits { 3 } else { 2 };
+    let keys_of = |keys: &'a LockKeys| [&*keys.lock, &keys.fence, &keys.waiters].into_iter().take(each);
+    let mut call = ACQUIRE.call(locks.iter().flat_map(|lock| keys_of(lock.keys)));
+    call.arg(millis(FENCE_KEPT)).arg(each);
+    for Wanted { owner, ttl, .. } in locks {
+        call.arg(owner).arg(millis(*ttl));
+    }
+    let answers: Vec<Value> = ACQUIRE.run(&mut redis, &call).await?;
+    Ok(answers.into_iter().map(Answer::read).collect())
+}
+
+/// Gives locks back, each by its keys and its owner. False for those that are not their owner's.
+pub(super) async fn release(
+    mut redis: Connection,
+    locks: &[(&LockKeys, &str)],
+) -> RedisResult<Vec<RedisResult<bool>>> {
+    let mut call = RELEASE.call(locks.iter().flat_map(|(keys, _)| [&*keys.lock, &keys.waiters]));
+    call.arg(RELEASED);
+    for (_, owner) in locks {
+        call.arg(owner);
+    }
+    let answers: Vec<bool> = RELEASE.run(&mut redis, &call).await?;
+    Ok(answers.into_iter().map(Ok).collect())
+}
+
+impl Answer {
+    fn read(value: Value) -> RedisResult<Self> {
+        match value {
+            Value::Int(token) => Ok(Self::Taken { token: token.unsigned_abs() }),
+            Value::BulkString(error) => {
+                let text = String::from_utf8_lossy(&error);
+                let (code, detail) = text.split_once(' ').unwrap_or((&text, ""));
+                Err(redis::make_extension_error(code.into(), Some(detail.into())))
+            }
+            busy => {
+                let (left,) = <(i64,)>::from_redis_value(busy)?;
+                Ok(Self::Busy { expires_in: u64::try_from(left).ok().map(Duration::from_millis) })
+            }
+        }
+    }
+}
+
+impl LockKeys {
     /// Raises the fence to `token`. False if the lock is not the owner's.
-    pub(super) async fn raise(&self, mut redis: Connection, owner: &str, token: u64) -> Result<bool, Error> {
+    pub(super) async fn raise(&self, mut redis: Connection, owner: &str, token: u64) -> RedisResult<bool> {
         let mut call = RAISE.call([&*self.lock, &self.fence]);
         call.arg(owner).arg(token).arg(millis(FENCE_KEPT));
-        Ok(RAISE.run(&mut redis, &call).await?)
+        RAISE.run(&mut redis, &call).await
     }
 
     /// Prolongs the lock. False if it is not the owner's.
-    pub(super) async fn renew(
-        &self,
-        mut redis: Connection,
-        owner: &str,
-        ttl: Duration,
-    ) -> Result<bool, Error> {
+    pub(super) async fn renew(&self, mut redis: Connection, owner: &str, ttl: Duration) -> RedisResult<bool> {
         let mut call = RENEW.call([&*self.lock]);
         call.arg(owner).arg(millis(ttl));
-        Ok(RENEW.run(&mut redis, &call).await?)
-    }
-
-    /// Gives the lock back. False if it is not the owner's.
-    pub(super) async fn release(&self, mut redis: Connection, owner: &str) -> Result<bool, Error> {
-        let mut call = RELEASE.call([&*self.lock, &self.waiters]);
-        call.arg(owner).arg(RELEASED);
-        Ok(RELEASE.run(&mut redis, &call).await?)
+        RENEW.run(&mut redis, &call).await
     }
 }

@@ -4,6 +4,7 @@ mod acquiring;
 mod fence;
 mod giving_back;
 mod losing;
+mod together;
 mod waiting;
 
 use std::time::Duration;

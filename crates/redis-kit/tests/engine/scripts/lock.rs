@@ -16,10 +16,10 @@ macro_rules! script {
     };
 }
 
-static ACQUIRE: LazyLock<Script> = script!("owned.lua", "acquire.lua");
+static ACQUIRE: LazyLock<Script> = script!("acquire.lua");
 static RAISE: LazyLock<Script> = script!("allow_oom.lua", "raise.lua");
 static RENEW: LazyLock<Script> = script!("allow_oom.lua", "renew.lua");
-static RELEASE: LazyLock<Script> = script!("allow_oom.lua", "owned.lua", "release.lua");
+static RELEASE: LazyLock<Script> = script!("allow_oom.lua", "release.lua");
 
 const LOCK: &str = "lock:{t}";
 const FENCE: &str = "lock:{t}:fence";
@@ -38,11 +38,16 @@ struct Owner<'a> {
 impl Owner<'_> {
     /// The token, or how long the lock is another's.
     async fn acquire(self) -> Answer<redis::Value> {
-        call(self.bench, &ACQUIRE, &[LOCK, FENCE], &[self.id, AN_HOUR, TWO_HOURS]).await
+        self.acquire_with(&[LOCK, FENCE]).await
     }
 
     async fn acquire_or_wait(self) -> Answer<redis::Value> {
-        call(self.bench, &ACQUIRE, &[LOCK, FENCE, WAITERS], &[self.id, AN_HOUR, TWO_HOURS]).await
+        self.acquire_with(&[LOCK, FENCE, WAITERS]).await
+    }
+
+    async fn acquire_with(self, keys: &[&str]) -> Answer<redis::Value> {
+        let each = keys.len().to_string();
+        alone(call(self.bench, &ACQUIRE, keys, &[TWO_HOURS, &each, self.id, AN_HOUR]).await?)
     }
 
     async fn token(self) -> u64 {
@@ -61,7 +66,19 @@ impl Owner<'_> {
     }
 
     async fn release(self) -> Answer<u8> {
-        call(self.bench, &RELEASE, &[LOCK, WAITERS], &[self.id, CHANNEL]).await
+        let (answer,) = call(self.bench, &RELEASE, &[LOCK, WAITERS], &[CHANNEL, self.id]).await?;
+        Ok(answer)
+    }
+}
+
+/// The answer to a call for one lock, or the code of its error.
+fn alone((answer,): (redis::Value,)) -> Answer<redis::Value> {
+    match answer {
+        redis::Value::BulkString(error) => {
+            let error = String::from_utf8(error).unwrap();
+            Err(error.split(' ').next().unwrap().to_owned())
+        }
+        answer => Ok(answer),
     }
 }
 
@@ -127,14 +144,41 @@ async fn a_token_is_above_the_counter_and_above_the_clock() {
 }
 
 #[tokio::test]
-async fn a_fence_that_is_none_fails_before_the_lock_is_taken() {
+async fn a_fence_that_is_none_fails_and_leaves_no_lock() {
     let bench = Bench::start().await;
     let [a, _] = owners(&bench);
     bench.run::<u8>(&["LPUSH", FENCE, "x"]).await;
     assert_eq!(a.acquire().await, Err("WRONGTYPE".into()));
+    assert_eq!(bench.run::<u8>(&["LLEN", FENCE]).await, 1);
     bench.run::<()>(&["SET", FENCE, "text"]).await;
-    a.acquire().await.unwrap_err();
+    assert_eq!(a.acquire().await, Err("ERR".into()));
     assert_eq!(bench.exist(&[LOCK]).await, 0);
+}
+
+#[tokio::test]
+async fn of_several_locks_each_gets_its_own_answer() {
+    let bench = Bench::start().await;
+    let names: Vec<[String; 3]> =
+        (0..4).map(|n| ["", ":fence", ":waiters"].map(|beside| format!("lock:{{t}}:{n}{beside}"))).collect();
+    bench.run::<()>(&["SET", &names[1][0], "another", "PX", AN_HOUR]).await;
+    bench.run::<u8>(&["LPUSH", &names[2][1], "no counter"]).await;
+    let keys: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
+    let args = [TWO_HOURS, "3", "a", AN_HOUR, "b", AN_HOUR, "c", AN_HOUR, "d", AN_HOUR];
+    let answers: Vec<redis::Value> = call(&bench, &ACQUIRE, &keys, &args).await.unwrap();
+    let [a, b, c, d] = answers.try_into().unwrap();
+    assert!(matches!((&a, &d), (redis::Value::Int(_), redis::Value::Int(_))));
+    assert!(busy_for(&b) > 3_500_000);
+    assert_eq!(alone((c,)), Err("WRONGTYPE".into()));
+    assert_eq!(bench.exist(&[&names[1][2]]).await, 1, "who is refused waits");
+    assert_eq!(bench.exist(&[&names[0][2], &names[2][0], &names[3][2]]).await, 0);
+
+    let keys: Vec<&str> = names.iter().flat_map(|[lock, _, waiters]| [&**lock, waiters]).collect();
+    bench.run::<()>(&["SET", &names[3][2], "1"]).await;
+    let released: Vec<u8> = call(&bench, &RELEASE, &keys, &[CHANNEL, "a", "b", "c", "d"]).await.unwrap();
+    assert_eq!(released, [1, 0, 0, 1]);
+    assert_eq!(bench.exist(&[&names[0][0], &names[3][0], &names[3][2]]).await, 0);
+    assert_eq!(bench.exist(&[&names[1][0], &names[1][2]]).await, 2);
+    assert_eq!(bench.calls("publish").await, 1);
 }
 
 #[tokio::test]
@@ -216,6 +260,6 @@ async fn what_is_no_lock_is_left_alone() {
     bench.run::<u8>(&["LPUSH", LOCK, "x"]).await;
     assert_eq!(busy_for(&a.acquire().await.unwrap()), -1);
     assert_eq!(a.renew(AN_HOUR).await, Err("WRONGTYPE".into()));
-    assert_eq!(a.release().await, Err("WRONGTYPE".into()));
+    assert_eq!(a.release().await, Ok(0));
     assert_eq!(bench.exist(&[LOCK]).await, 1);
 }
