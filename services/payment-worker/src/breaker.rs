@@ -85,8 +85,9 @@ impl Shared {
         }
     }
 
-    fn report(&self, is_probe: bool, has_answered: bool) {
+    fn report(&self, is_probe: bool, has_answered: bool) -> bool {
         let mut circuit = self.circuit();
+        let was_closed = matches!(*circuit, Circuit::Closed { .. });
         let next = match (*circuit, has_answered) {
             (Circuit::Closed { .. }, true) => Circuit::Closed { failures: 0 },
             (Circuit::Closed { failures }, false) if failures + 1 < self.tolerance => {
@@ -104,6 +105,7 @@ impl Shared {
         *circuit = next;
         drop(circuit);
         self.changed.notify_waiters();
+        was_closed && matches!(next, Circuit::Open { .. })
     }
 
     /// A probe that was cancelled: somebody else may make it.
@@ -130,9 +132,9 @@ impl Permit {
         self.is_probe
     }
 
-    /// Says whether the provider has answered, whatever it said.
-    pub(crate) fn report(mut self, has_answered: bool) {
-        self.shared.report(std::mem::take(&mut self.is_probe), has_answered);
+    /// Says whether the provider has answered, whatever it said. True if that has opened the circuit.
+    pub(crate) fn report(mut self, has_answered: bool) -> bool {
+        self.shared.report(std::mem::take(&mut self.is_probe), has_answered)
     }
 }
 
@@ -152,7 +154,7 @@ mod tests {
 
     async fn fail(breaker: &Breaker, times: u32) {
         for _ in 0..times {
-            breaker.admit().await.report(false);
+            let _ = breaker.admit().await.report(false);
         }
     }
 
@@ -231,5 +233,40 @@ mod tests {
         assert!(is_open(&breaker));
         probe.report(true);
         assert!(!is_open(&breaker));
+    }
+
+    /// Calls that fail, succeed, take their time, and are cancelled anywhere; then the provider is well, and all must come through.
+    #[tokio::test(start_paused = true)]
+    async fn whatever_becomes_of_calls_nobody_waits_for_ever() {
+        for seed in 0..50 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let (breaker, mut calls) = (Breaker::new(3), Vec::new());
+            for _ in 0..64 {
+                let (breaker, mut random) = (breaker.clone(), fastrand::Rng::with_seed(random.u64(..)));
+                calls.push(tokio::spawn(async move {
+                    for _ in 0..20 {
+                        let permit = breaker.admit().await;
+                        tokio::time::sleep(Duration::from_millis(random.u64(0..400))).await;
+                        match random.u8(..10) {
+                            0 => drop(permit),
+                            1..8 => drop(permit.report(false)),
+                            _ => drop(permit.report(true)),
+                        }
+                    }
+                }));
+            }
+            for call in &calls {
+                tokio::time::sleep(Duration::from_millis(random.u64(0..200))).await;
+                if random.bool() {
+                    call.abort();
+                }
+            }
+            calls.iter().for_each(tokio::task::JoinHandle::abort);
+            tokio::task::yield_now().await;
+            let waiting =
+                (0..64).map(|_| breaker.clone()).map(async |breaker| breaker.admit().await.report(true));
+            let through = futures_util::future::join_all(waiting);
+            assert!(tokio::time::timeout(PAUSE.limit * 2, through).await.is_ok(), "seed {seed}");
+        }
     }
 }

@@ -70,7 +70,9 @@ impl Charger {
                 Step::Charge => answer(self.provider.charge(&attempted.payment).await),
                 Step::Ask => self.ask(&attempted.payment).await,
             };
-            permit.report(!matches!(answer, Answer::Unknown { .. }));
+            if permit.report(!matches!(answer, Answer::Unknown { .. })) {
+                self.provider.connect_anew();
+            }
             answer
         };
         crash::point(Point::AfterCharge);

@@ -12,10 +12,16 @@
 //! path (404, 405) or a redirect says nothing about the payment, and goes away once somebody has mended it. Nor does an
 //! answer about another payment, as comes from a provider that answers twice.
 
+use std::{
+    sync::{PoisonError, RwLock},
+    time::Duration,
+};
+
 use anyhow::Context;
 use common::{messages::OrderId, money::Money};
 use reqwest::{Client, Response, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
+use tracing::error;
 
 use crate::{config::ProviderArgs, payment::Answer, record::Payment};
 
@@ -25,9 +31,13 @@ const LARGEST_BODY: usize = 16 * 1024;
 /// No more characters of what the provider says in words end up in the journal.
 const LONGEST_EXPLANATION: usize = 300;
 
+/// A connection that has not been used for so long is given up, before a balancer in between forgets it without a word.
+const KEPT: Duration = Duration::from_secs(30);
+
 /// A client of the provider. Keeps its connections.
 pub(crate) struct Provider {
-    client: Client,
+    args: ProviderArgs,
+    client: RwLock<Client>,
     charges: String,
 }
 
@@ -79,25 +89,31 @@ pub(crate) enum Outcome {
 
 impl Provider {
     pub(crate) fn new(args: &ProviderArgs) -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .connect_timeout(args.connect_timeout())
-            .timeout(args.timeout())
-            // Followed, a 301, 302 or 303 would turn the charge into a GET, and its answer into one about something else.
-            .redirect(redirect::Policy::none())
-            .tcp_nodelay(true)
-            .build()
-            .context("cannot set up the HTTP client")?;
+        let client = client(args).context("cannot set up the HTTP client")?;
         let base = args.provider_url.trim_end_matches('/');
         let charges = format!("{base}/charges");
         reqwest::Url::parse(&charges)
             .with_context(|| format!("{base:?} (--provider-url) is no URL; expected http://host:port"))?;
-        Ok(Self { client, charges })
+        Ok(Self { args: args.clone(), client: RwLock::new(client), charges })
+    }
+
+    /// Gives up all connections. Whatever is wrong with those that are kept (they lead nowhere, or somebody else's answer is still to
+    /// come on them) would else be found out one by one.
+    pub(crate) fn connect_anew(&self) {
+        match client(&self.args) {
+            Ok(client) => *self.client.write().unwrap_or_else(PoisonError::into_inner) = client,
+            Err(error) => error!(%error, "cannot set up another HTTP client; going on with this one"),
+        }
+    }
+
+    fn client(&self) -> Client {
+        self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Charges, or learns what an earlier attempt at the same payment came to.
     pub(crate) async fn charge(&self, payment: &Payment) -> Result<Answer, Unknown> {
         let request = self
-            .client
+            .client()
             .post(&self.charges)
             .header("idempotency-key", payment.id.to_string())
             .json(&ChargeRequest { amount: payment.amount, reference: payment.order_id });
@@ -120,7 +136,7 @@ impl Provider {
 
     /// Asks what became of a payment's charge, without making one.
     pub(crate) async fn find(&self, payment: &Payment) -> Result<Answer, Unknown> {
-        let request = self.client.get(format!("{}/{}", self.charges, payment.id));
+        let request = self.client().get(format!("{}/{}", self.charges, payment.id));
         let answer = request.send().await.map_err(no_answer)?;
         match answer.status() {
             StatusCode::OK => Charge::read(answer).await?.answer_to(payment, StatusCode::OK),
@@ -128,6 +144,18 @@ impl Provider {
             status => Err(Unknown::Answer(status)),
         }
     }
+}
+
+/// Clones share connections.
+fn client(args: &ProviderArgs) -> reqwest::Result<Client> {
+    Client::builder()
+        .connect_timeout(args.connect_timeout())
+        .timeout(args.timeout())
+        .pool_idle_timeout(KEPT)
+        // Followed, a 301, 302 or 303 would turn the charge into a GET, and its answer into one about something else.
+        .redirect(redirect::Policy::none())
+        .tcp_nodelay(true)
+        .build()
 }
 
 impl Charge {

@@ -1,9 +1,14 @@
+use std::time::Duration;
+
 use fastrand::Rng;
 use reqwest::Client;
 use sandbox::{FaultSettings, Latency};
 use tokio::time::{Instant, sleep};
 
 use crate::fault::{Strikes, millis};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The provider's bad days.
 pub(crate) struct Provider {
@@ -16,7 +21,7 @@ pub(crate) struct Provider {
 impl Provider {
     pub(crate) fn new(base: &str, seed: u64, strikes: &Strikes) -> Self {
         Self {
-            http: Client::builder().timeout(millis(500)).build().unwrap(),
+            http: Client::builder().timeout(PATIENCE).build().unwrap(),
             faults: format!("{base}/faults"),
             random: Rng::with_seed(seed.rotate_left(17)),
             strikes: strikes.clone(),
@@ -37,11 +42,23 @@ impl Provider {
         self.heal().await;
     }
 
-    /// Its process may be away, so asks until it has heard.
+    /// Its process may be away, so asks until it has heard. What it was told before, while it was frozen, and has not answered, it may
+    /// carry out later; so it must be well after a while too.
     pub(crate) async fn heal(&self) {
-        while !self.set(&good_day()).await {
+        loop {
+            if self.set(&good_day()).await {
+                sleep(PATIENCE).await;
+                if self.is_well().await {
+                    return;
+                }
+            }
             sleep(millis(50)).await;
         }
+    }
+
+    async fn is_well(&self) -> bool {
+        let faults = async { self.http.get(&self.faults).send().await?.json::<FaultSettings>().await };
+        faults.await.is_ok_and(|faults| faults == good_day())
     }
 
     async fn set(&self, faults: &FaultSettings) -> bool {

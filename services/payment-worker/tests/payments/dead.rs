@@ -1,8 +1,11 @@
 //! A provider that is dead for a while: payments wait for it, and their attempts are not used up.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -13,6 +16,7 @@ use axum::{
     routing::{get, post},
 };
 use common::messages::OrderEvent;
+use sandbox::FaultSettings;
 use serde_json::{Value, json};
 use test_support::eventually;
 use tokio::net::TcpListener;
@@ -69,6 +73,32 @@ async fn find(State(provider): State<Arc<Provider>>) -> StatusCode {
     }
     provider.lookups.fetch_add(1, Relaxed);
     StatusCode::BAD_GATEWAY
+}
+
+/// What is wrong with connections that are kept goes away with them, and not one by one.
+#[tokio::test]
+async fn connections_that_have_gone_wrong_hold_nobody_up_once_it_is_well() {
+    let latency = serde_json::from_value(json!({"kind": "fixed", "ms": 30})).unwrap();
+    let faults = FaultSettings { latency, twice_rate: 1.0, ..FaultSettings::default() };
+    let flags = ["--provider-breaker-failures", "20", "--charge-attempts", "1000", "--concurrency", "64"];
+    let till = Till::open_with(faults, &flags).await;
+    let payments: Vec<Payment> = (0..200).map(|_| Payment::of("49.80")).collect();
+    for payment in &payments {
+        till.request(payment).await;
+    }
+    till.event(&payments[0], &["order.paid", "order.payment_attempt_failed"]).await;
+    eventually("many attempts to have failed", PATIENCE, async || {
+        let failed =
+            till.told().await.iter().filter(|event| **event == "order.payment_attempt_failed").count();
+        if failed >= 60 { Ok(()) } else { Err(format!("{failed} have")) }
+    })
+    .await;
+    till.heal().await;
+    let healed = Instant::now();
+    for payment in &payments {
+        till.event(payment, &["order.paid"]).await;
+    }
+    assert!(healed.elapsed() < Duration::from_secs(15), "{:?}", healed.elapsed());
 }
 
 #[tokio::test]
