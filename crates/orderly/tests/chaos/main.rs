@@ -16,7 +16,7 @@
 //! millisecond. For long runs, in chunks that each have a system of their own:
 //!
 //! ```sh
-//! CHAOS_CHUNKS=20 CHAOS_ORDERS=2500 CHAOS_RATE=100 cargo test --release -p orderly --test chaos
+//! CHAOS_CHUNKS=24 CHAOS_AT_ONCE=4 CHAOS_ORDERS=2500 CHAOS_RATE=100 cargo test --release -p orderly --test chaos
 //! ```
 //!
 //! | variable | says |
@@ -24,6 +24,7 @@
 //! | `CHAOS_ORDERS` | how many orders one run places (300) |
 //! | `CHAOS_RATE` | how many of them a second (15) |
 //! | `CHAOS_CHUNKS` | how many runs there are (1) |
+//! | `CHAOS_AT_ONCE` | how many of them at the same time (1) |
 //! | `CHAOS_SEED` | what everything is drawn from |
 //! | `CHAOS_KEEP` | a folder in which to keep the logs and the data of a run that failed |
 
@@ -42,6 +43,7 @@ mod verdict;
 
 use std::{env, process::ExitCode, str::FromStr};
 
+use futures_util::{StreamExt, stream};
 use libtest_mimic::{Arguments, Trial};
 
 use crate::{report::Report, run::Run};
@@ -61,16 +63,22 @@ fn chaos() -> Result<(), String> {
     );
     println!("run it again with {again}");
     let runtime = tokio::runtime::Runtime::new().map_err(|error| error.to_string())?;
-    let mut report = Report::default();
-    for chunk in 0..setting("CHAOS_CHUNKS", 1) {
-        let run = Run { seed: seed.wrapping_add(chunk), orders, rate };
-        let outcome = runtime.block_on(run.execute(&mut report));
-        println!("after chunk {}:\n{report}", chunk + 1);
-        outcome.map_err(|wrong| {
-            format!("{wrong}\nrun it again with {again}; this chunk has the seed {}", run.seed)
-        })?;
-    }
-    Ok(())
+    let runs =
+        (0..setting("CHAOS_CHUNKS", 1)).map(|chunk| Run { seed: seed.wrapping_add(chunk), orders, rate });
+    let runs = stream::iter(runs.map(Run::execute)).buffer_unordered(setting("CHAOS_AT_ONCE", 1));
+    let (report, outcome) = runtime.block_on(runs.fold((Report::default(), Ok(())), add));
+    println!("{report}");
+    outcome.map_err(|wrong| format!("{wrong}\nrun it again with {again}"))
+}
+
+/// Adds what one more run has shown. The first of those that failed is told.
+async fn add(
+    (mut sum, outcome): (Report, Result<(), String>),
+    (report, another): (Report, Result<(), String>),
+) -> (Report, Result<(), String>) {
+    sum.add(report);
+    println!("after {} orders: {}", sum.orders, if another.is_ok() { "well" } else { "a run has failed" });
+    (sum, outcome.and(another))
 }
 
 fn setting<T: FromStr>(name: &str, default: T) -> T {

@@ -21,7 +21,23 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, verdict: &Verdict) {
+    /// Adds another run's figures.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.orders += other.orders;
+        self.requests += other.requests;
+        self.accepted += other.accepted;
+        self.paid += other.paid;
+        self.declined += other.declined;
+        self.parked += other.parked;
+        self.failed_attempts += other.failed_attempts;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+        for (kind, times) in other.recoveries {
+            self.recoveries.entry(kind).or_default().extend(times);
+        }
+    }
+
+    pub(crate) fn judge(&mut self, verdict: &Verdict) {
         self.accepted += verdict.accepted;
         self.paid += verdict.paid;
         self.declined += verdict.declined;

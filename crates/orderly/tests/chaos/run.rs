@@ -24,16 +24,18 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Places orders under faults, and says what is wrong then.
-    pub(crate) async fn execute(&self, report: &mut Report) -> Result<(), String> {
-        let strikes = Strikes::default();
+    /// Places orders under faults, and says what that has shown and what is wrong.
+    pub(crate) async fn execute(self) -> (Report, Result<(), String>) {
+        let (strikes, mut report) = (Strikes::default(), Report::default());
         let mut shop = Shop::open(self.seed, &strikes).await;
-        let outcome = self.observe(&mut shop, &strikes, report).await;
-        if outcome.is_err() {
-            keep(&shop);
-            return outcome;
-        }
-        shop.close().await
+        let outcome = match self.observe(&mut shop, &strikes, &mut report).await {
+            Ok(()) => shop.close().await,
+            Err(wrong) => {
+                keep(&shop);
+                Err(wrong)
+            }
+        };
+        (report, outcome.map_err(|wrong| format!("{wrong}\nin the run with the seed {}", self.seed)))
     }
 
     async fn observe(&self, shop: &mut Shop, strikes: &Strikes, report: &mut Report) -> Result<(), String> {
@@ -56,7 +58,7 @@ impl Run {
         report.requests += account.requests;
         report.failed_attempts += journal.failed_attempts;
         if let Some(verdict) = &verdict {
-            report.add(verdict);
+            report.judge(verdict);
         }
         for struck in strikes.all().into_iter().chain([healed]) {
             report.recoveries.entry(struck.kind).or_default().push(journal.recovery(&struck));
