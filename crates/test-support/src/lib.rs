@@ -6,6 +6,7 @@
 //! | break the connection between a client and Redis | [`FaultProxy`] |
 //! | break it in one of several ways for a while | [`Cut`] |
 //! | say how times are spread | [`Spread`] |
+//! | compare contenders in a benchmark | [`Table`], [`median`] |
 //! | run one service inside the test | [`ServiceUnderTest`] |
 //! | run the whole system in real processes | [`System`] |
 
@@ -21,6 +22,7 @@ mod fault_proxy;
 mod service;
 mod spread;
 mod system;
+mod table;
 
 pub use cut::Cut;
 pub use eventually::eventually;
@@ -28,3 +30,4 @@ pub use fault_proxy::FaultProxy;
 pub use service::{ServiceUnderTest, config};
 pub use spread::Spread;
 pub use system::{Options, System, is_running, send};
+pub use table::{Table, median};

@@ -11,6 +11,7 @@
 mod rig;
 
 use rig::{Load, Rig};
+use test_support::median;
 
 /// As a provider that is reached over the internet.
 const SLOW_MS: u32 = 50;
@@ -45,9 +46,4 @@ async fn rate(load: Load) -> f64 {
     let mut rig = Rig::start(load).await;
     rig.fill().await;
     rig.settle().await
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates[rates.len() / 2]
 }

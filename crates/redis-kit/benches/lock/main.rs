@@ -28,11 +28,10 @@
 mod by_hand;
 mod ours;
 mod rig;
-mod table;
 
 use by_hand::Fence;
 use rig::Rig;
-use table::Table;
+use test_support::Table;
 
 /// Each task has a lock of its own.
 const UNCONTENDED: &str = "1 a key each, cycles/s";
@@ -46,7 +45,7 @@ fn main() {
 
 async fn measure() -> Table {
     let rig = Rig::start().await;
-    let mut table = Table::default();
+    let mut table = Table::against("by hand");
     for round in 1..=rig.rounds {
         eprintln!("round {round} of {}", rig.rounds);
         // By hand it polls, so that a contended cycle takes as long as many of the others.

@@ -8,13 +8,11 @@ use redis_kit::{
     stream::{Commit, Delivery, Failure, Handler, Worker, WorkerOptions, encode},
     trace::TraceContext,
 };
+use test_support::Table;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    rig::{Order, Rig, STREAM},
-    table::Table,
-};
+use crate::rig::{Order, Rig, STREAM};
 
 const P50: &str = "4 latency p50, µs";
 const P99: &str = "5 latency p99, µs";

@@ -28,12 +28,11 @@
 mod latency;
 mod produce;
 mod rig;
-mod table;
 mod work;
 
 use local_redis::Durability;
 use rig::Rig;
-use table::Table;
+use test_support::Table;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -48,7 +47,7 @@ fn main() {
 
 async fn measure(durability: Durability) -> Table {
     let rig = Rig::start(durability).await;
-    let mut table = Table::default();
+    let mut table = Table::against("limit");
     for round in 1..=rig.rounds {
         eprintln!("round {round} of {}", rig.rounds);
         produce::run(&rig, &mut table).await;

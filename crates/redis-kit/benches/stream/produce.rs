@@ -6,11 +6,9 @@ use redis_kit::{
     stream::{Producer, encode},
     trace::TraceContext,
 };
+use test_support::Table;
 
-use crate::{
-    rig::{Order, Rig, STREAM},
-    table::Table,
-};
+use crate::rig::{Order, Rig, STREAM};
 
 const ABOUT: &str = "3 produce, entries/s";
 const PIPELINE: usize = 1000;

@@ -13,12 +13,10 @@ use redis_kit::{
     stream::{Commit, Delivery, Failure, Handler, Mode, Worker, WorkerOptions, encode},
     trace::TraceContext,
 };
+use test_support::Table;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    rig::{OUTPUT, Order, Rig, STREAM},
-    table::Table,
-};
+use crate::rig::{OUTPUT, Order, Rig, STREAM};
 
 const EMPTY: &str = "1 empty commit, entries/s";
 const OUTPUTS: &str = "2 one fenced output, entries/s";
