@@ -44,4 +44,4 @@ pub use error::Error;
 pub use last_seen::LastSeen;
 pub use lua::Lua;
 // The client library itself, for commands that are no pattern, so that its version is chosen in one place.
-pub use redis::{FromRedisValue, Script, ToRedisArgs, cmd, pipe};
+pub use redis::{FromRedisValue, ToRedisArgs, cmd, pipe};

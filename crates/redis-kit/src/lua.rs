@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use redis::{Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, aio::ConnectionLike};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, aio::ConnectionLike};
 
 /// A Lua script that is sent once and called by its hash from then on. The one way in which this crate calls Lua.
 ///
@@ -68,6 +68,13 @@ impl Lua {
             answer => answer,
         }
     }
+}
+
+/// The error that a script tells of one of several things, as a text such as `WRONGTYPE and some words`.
+pub(crate) fn error_told(text: &[u8]) -> RedisError {
+    let text = String::from_utf8_lossy(text);
+    let (code, detail) = text.split_once(' ').unwrap_or((&text, ""));
+    redis::make_extension_error(code.into(), Some(detail.into()))
 }
 
 /// A time as scripts and commands are told it: Redis counts in whole milliseconds, and for it `BLOCK 0` would mean for ever.

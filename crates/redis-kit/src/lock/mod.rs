@@ -16,17 +16,17 @@
 //!
 //! # An example
 //! ```no_run
-//! use std::time::Duration;
+//! use std::{sync::LazyLock, time::Duration};
 //! use redis_kit::{
-//!     Redis, Script,
+//!     Lua, Redis,
 //!     lock::{Attempt, Lock, LockOptions},
 //! };
 //!
 //! /// The guarded write: refused once a later holder has written. Sent twice it says the same thing twice.
-//! const SET_BALANCE: &str = r"
+//! static SET_BALANCE: LazyLock<Lua> = LazyLock::new(|| Lua::new(r"
 //!     if tonumber(redis.call('HGET', KEYS[1], 'fence') or 0) > tonumber(ARGV[1]) then return 0 end
 //!     redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'balance', ARGV[2])
-//!     return 1";
+//!     return 1"));
 //!
 //! # async fn balance() -> i64 { 0 }
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,10 +35,9 @@
 //! match lock.acquire(Duration::from_secs(3)).await? {
 //!     Attempt::Held(guard) => {
 //!         let balance = guard.run(balance()).await?;
-//!         let script = Script::new(SET_BALANCE);
-//!         let mut write = script.key("account:{17}");
-//!         let written: bool =
-//!             write.arg(guard.token()).arg(balance).invoke_async(&mut redis.commands()?).await?;
+//!         let mut write = SET_BALANCE.call(["account:{17}"]);
+//!         write.arg(guard.token()).arg(balance);
+//!         let written: bool = SET_BALANCE.run(&mut redis.commands()?, &write).await?;
 //!         guard.release().await?;
 //!         assert!(written, "a later holder was faster");
 //!     }

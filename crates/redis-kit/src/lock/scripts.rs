@@ -7,7 +7,7 @@ use redis::{FromRedisValue, RedisResult, Value};
 use super::keys::{LockKeys, RELEASED};
 use crate::{
     Connection,
-    lua::{Lua, lua, millis},
+    lua::{Lua, error_told, lua, millis},
 };
 
 static ACQUIRE: LazyLock<Lua> = lua!("lua/acquire.lua");
@@ -76,11 +76,7 @@ impl Answer {
     fn read(value: Value) -> RedisResult<Self> {
         match value {
             Value::Int(token) => Ok(Self::Taken { token: token.unsigned_abs() }),
-            Value::BulkString(error) => {
-                let text = String::from_utf8_lossy(&error);
-                let (code, detail) = text.split_once(' ').unwrap_or((&text, ""));
-                Err(redis::make_extension_error(code.into(), Some(detail.into())))
-            }
+            Value::BulkString(error) => Err(error_told(&error)),
             busy => {
                 let (left,) = <(i64,)>::from_redis_value(busy)?;
                 Ok(Self::Busy { expires_in: u64::try_from(left).ok().map(Duration::from_millis) })

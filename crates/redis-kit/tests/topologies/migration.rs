@@ -9,7 +9,8 @@ use std::{
 };
 
 use local_redis::{Cluster, Server};
-use redis_kit::{Connection, Error, Redis, Script, patiently};
+use redis::Script;
+use redis_kit::{Connection, Error, Redis, patiently};
 use test_support::eventually;
 use tokio_util::sync::CancellationToken;
 

@@ -1,8 +1,9 @@
 //! Every command reaches the node that it is for.
 
 use local_redis::Cluster;
+use redis::Script;
 use redis_kit::{
-    Redis, Script, check_version,
+    Redis, check_version,
     pubsub::{Event, Subscription},
 };
 use test_support::eventually;

@@ -10,7 +10,7 @@ use redis::{Cmd, Value};
 
 use crate::{
     Connection, Error,
-    lua::{Lua, lua, millis},
+    lua::{Lua, error_told, lua, millis},
     stream::{
         Commit, StreamId,
         attempt::RawEntry,
@@ -277,11 +277,7 @@ impl Fenced {
         match answer {
             Value::Int(1) => Self::Done,
             Value::Int(-1) => Self::Lost,
-            Value::BulkString(text) => {
-                let text = String::from_utf8_lossy(&text);
-                let (code, detail) = text.split_once(' ').unwrap_or((&text, ""));
-                Self::Failed(redis::make_extension_error(code.into(), Some(detail.into())).into())
-            }
+            Value::BulkString(text) => Self::Failed(error_told(&text).into()),
             _ => Self::Refused,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_kit::Script;
+use redis::Script;
 
 use super::{FENCE, KEY, elsewhere, lasting, lock, take};
 use crate::harness::Bench;

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use redis_kit::{Script, pubsub::Since};
+use redis::Script;
+use redis_kit::pubsub::Since;
 use test_support::eventually;
 
 use super::{NAME, Press, STREAMS, id, kept};

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis_kit::Script;
+use redis::Script;
 
 use super::{Answer, call};
 use crate::harness::Bench;

@@ -4,7 +4,7 @@ mod competing;
 mod lock;
 mod ordered;
 
-use redis_kit::Script;
+use redis::Script;
 
 use crate::harness::{Bench, STREAM};
 
@@ -16,7 +16,7 @@ const DEAD: &str = "jobs:{t}:dead:workers";
 /// A script made of the same parts as in the engine.
 macro_rules! script {
     ($($part:literal),+ $(,)?) => {
-        std::sync::LazyLock::new(|| redis_kit::Script::new(concat!(
+        std::sync::LazyLock::new(|| redis::Script::new(concat!(
             $(include_str!(concat!("../../../../src/stream/", $part)), "\n"),+
         )))
     };

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use redis::Script;
 use redis_kit::{
-    Error, Script,
+    Error,
     stream::delayed::{REMEMBERED, append_at, append_at_with_id, append_due, cancel},
     trace::TraceContext,
 };

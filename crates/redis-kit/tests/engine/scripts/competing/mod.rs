@@ -8,7 +8,7 @@ mod waiting;
 
 use std::sync::LazyLock;
 
-use redis_kit::Script;
+use redis::Script;
 
 use super::{ATTEMPTS, Answer, DEAD, LEASE, RETRY, Writes, call, script};
 use crate::harness::{Bench, GROUP, STREAM};

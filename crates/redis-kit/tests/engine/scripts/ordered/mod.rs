@@ -5,7 +5,7 @@ mod pass;
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use redis_kit::Script;
+use redis::Script;
 
 use super::{ATTEMPTS, Answer, DEAD, LEASE, Writes, call, script};
 use crate::harness::{Bench, GROUP, STREAM};
