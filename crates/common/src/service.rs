@@ -23,9 +23,9 @@ use crate::{
     partition::Partitions,
 };
 
-/// What every service that works on Redis is told.
+/// Which installation: where its data is, and under which names.
 #[derive(Args, Clone, Debug)]
-pub struct ServiceArgs {
+pub struct InstallationArgs {
     /// The durable Redis: `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS
     #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]
     pub redis_url: String,
@@ -38,6 +38,14 @@ pub struct ServiceArgs {
         value_name = "PREFIX"
     )]
     pub key_prefix: String,
+}
+
+/// What every service that works on Redis is told.
+#[derive(Args, Clone, Debug)]
+pub struct ServiceArgs {
+    #[command(flatten)]
+    /// Where its data is
+    pub installation: InstallationArgs,
     /// How many partitions orders are spread over; fixed once there is data
     #[arg(long, env = "ORDERLY_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub partitions: u16,
@@ -114,7 +122,7 @@ impl Service {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Option<Self>> {
         let address = listener.local_addr().context("cannot tell the port")?;
-        let redis = Redis::open(&args.redis_url)?;
+        let redis = Redis::open(&args.installation.redis_url)?;
         let instance = args.instance.clone().unwrap_or_else(|| unique(name));
         let (health, mount) = (Health::default(), Mount::default());
         let draining = shutdown.clone();
@@ -124,7 +132,7 @@ impl Service {
         let service = Self {
             commands: redis.commands()?,
             redis,
-            names: Names::new(&args.key_prefix),
+            names: Names::new(&args.installation.key_prefix),
             partitions: Partitions::new(args.partitions),
             health,
             name,

@@ -1,26 +1,8 @@
 //! The running installation that a command looks at or steers.
 
 use anyhow::{Context, bail};
-use clap::Args;
-use common::{names::Names, partition::Partitions};
+use common::{names::Names, partition::Partitions, service::InstallationArgs};
 use redis_kit::{Connection, Redis, cmd};
-
-/// Which installation.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct InstallationArgs {
-    /// Its durable Redis, as its services have it; `up` prints it
-    #[arg(long, env = "REDIS_URL", default_value = "redis://127.0.0.1:6379", hide_env_values = true)]
-    redis_url: String,
-    /// What every name of it in Redis begins with
-    #[arg(
-        long,
-        env = "ORDERLY_KEY_PREFIX",
-        default_value = "",
-        hide_default_value = true,
-        value_name = "PREFIX"
-    )]
-    key_prefix: String,
-}
 
 /// An installation that has been reached.
 pub(crate) struct Installation {
@@ -31,12 +13,12 @@ pub(crate) struct Installation {
     pub(crate) partitions: Partitions,
 }
 
-impl InstallationArgs {
+impl Installation {
     /// Connects, and learns how many partitions there are. Fails if Redis does not answer, or holds no installation.
-    pub(crate) async fn reach(&self) -> anyhow::Result<Installation> {
-        let server = Redis::open(&self.redis_url)?;
+    pub(crate) async fn reach(args: &InstallationArgs) -> anyhow::Result<Self> {
+        let server = Redis::open(&args.redis_url)?;
         let address = server.address();
-        let (mut commands, names) = (server.commands()?, Names::new(&self.key_prefix));
+        let (mut commands, names) = (server.commands()?, Names::new(&args.key_prefix));
         let count: Option<u16> =
             cmd("GET").arg(names.partitions()).query_async(&mut commands).await.with_context(|| {
                 format!("cannot ask Redis at {address}; name another with --redis-url (REDIS_URL)")
@@ -47,6 +29,6 @@ impl InstallationArgs {
                  or --key-prefix"
             );
         };
-        Ok(Installation { server, redis: commands, names, partitions: Partitions::new(count) })
+        Ok(Self { server, redis: commands, names, partitions: Partitions::new(count) })
     }
 }

@@ -1,10 +1,10 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use common::messages::ParkedPayment;
+use common::{messages::ParkedPayment, service::InstallationArgs};
 use redis_kit::cmd;
 
-use crate::installation::{Installation, InstallationArgs};
+use crate::installation::Installation;
 
 /// What `orderly payments parked` is told.
 #[derive(clap::Args)]
@@ -17,7 +17,7 @@ pub(crate) struct ParkedArgs {
 }
 
 pub(super) async fn run(args: &ParkedArgs) -> anyhow::Result<()> {
-    let mut parked = list(&args.installation.reach().await?).await?;
+    let mut parked = list(&Installation::reach(&args.installation).await?).await?;
     parked.sort_by_key(|payment| payment.parked_at);
     if args.json {
         for payment in &parked {

@@ -1,7 +1,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use common::messages::{OrderEvent, ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict};
+use common::{
+    messages::{OrderEvent, ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict},
+    service::InstallationArgs,
+};
 use redis_kit::{
     cmd,
     stream::{Producer, Slot, StreamId, end, read_after},
@@ -10,7 +13,7 @@ use redis_kit::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::installation::{Installation, InstallationArgs};
+use crate::installation::Installation;
 
 /// What `orderly payments resolve` is told.
 #[derive(clap::Args)]
@@ -40,7 +43,7 @@ pub(crate) struct ResolveArgs {
 const GLANCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(args: &ResolveArgs) -> anyhow::Result<()> {
-    let installation = args.installation.reach().await?;
+    let installation = Installation::reach(&args.installation).await?;
     let Some(parked) = find(&installation, args.payment).await? else {
         bail!(
             "no parked payment has the id {} or is for that order; list them with `orderly payments parked`",

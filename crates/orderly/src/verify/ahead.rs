@@ -8,7 +8,7 @@ use redis_kit::{
 };
 use serde::Deserialize;
 
-use super::source::steadily;
+use super::steadily::steadily;
 
 /// Entries that one command asks for.
 const PAGE: usize = 500;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use reqwest::{Client, Url, redirect};
 use serde::Deserialize;
 
-use super::{ledger::Charge, source::steadily};
+use super::{ledger::Charge, steadily::steadily};
 
 /// Charges that one answer holds; some 1.3 MB.
 const PAGE: usize = 5_000;

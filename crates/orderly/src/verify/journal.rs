@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{
     ledger::{Fact, What},
-    source::steadily,
+    steadily::steadily,
 };
 
 /// Entries that one command fetches: some 2 MB, and a millisecond or two of Redis's time.

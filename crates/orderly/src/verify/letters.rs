@@ -6,7 +6,7 @@ use redis_kit::{
     stream::dead_letters::{DeadLetter, DeadLetters, Filter},
 };
 
-use super::{ahead::order_id, ledger::Letter, source::steadily};
+use super::{ahead::order_id, ledger::Letter, steadily::steadily};
 
 /// Letters that are in memory at a time.
 const PAGE: usize = 500;

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | what is read, in which order, and why that is right on a system that runs | `pass.rs` |
 //! | how many orders are looked at together | `plan.rs` |
-//! | the installation in Redis | `source.rs` |
+//! | asking what may be away for a moment | `steadily.rs` |
 //! | journals and payment requests | `journal.rs` |
 //! | work that is still to be done | `ahead.rs` |
 //! | dead letters | `letters.rs` |
@@ -23,7 +23,7 @@ mod plan;
 mod progress;
 mod promises;
 mod report;
-mod source;
+mod steadily;
 mod verdict;
 
 use std::{
@@ -34,18 +34,19 @@ use std::{
 };
 
 use anyhow::Context;
+use common::service::InstallationArgs;
 use jiff::Timestamp;
-use redis_kit::{Error, stream::trimmed_before};
+use redis_kit::{Error, check_version, cmd, stream::trimmed_before};
 
 use books::Books;
 use ledger::Terms;
 use pass::Pass;
 use progress::Progress;
 use report::Report;
-use source::{Source, steadily};
+use steadily::steadily;
 use verdict::Verdict;
 
-use crate::installation::InstallationArgs;
+use crate::installation::Installation;
 
 /// What `orderly verify` is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -141,7 +142,8 @@ fn find_out(args: &VerifyArgs) -> anyhow::Result<Report> {
 
 async fn verify(args: &VerifyArgs, progress: &Progress) -> anyhow::Result<Report> {
     let started = Instant::now();
-    let source = Source::open(&args.installation).await?;
+    let source = Installation::reach(&args.installation).await?;
+    steadily(Error::is_transient, || check_version(source.redis.clone())).await?;
     let (mut books, charges) = if args.no_provider {
         (None, 0)
     } else {
@@ -162,7 +164,7 @@ async fn verify(args: &VerifyArgs, progress: &Progress) -> anyhow::Result<Report
         journal_since: journal_since(&source).await?,
         provider: books.map(|_| args.provider_url.clone()),
         partitions: source.partitions.count(),
-        redis: source.address,
+        redis: source.server.address(),
         passes: shares.len(),
         has_promises: args.promised.is_some(),
         seconds: started.elapsed().as_secs_f64(),
@@ -170,22 +172,28 @@ async fn verify(args: &VerifyArgs, progress: &Progress) -> anyhow::Result<Report
 }
 
 /// How many orders each partition has at most: each has an entry of its own, and those that were only promised are in the file.
-async fn sizes(args: &VerifyArgs, source: &Source, progress: &Progress) -> anyhow::Result<Vec<u64>> {
+async fn sizes(args: &VerifyArgs, source: &Installation, progress: &Progress) -> anyhow::Result<Vec<u64>> {
     let mut sizes = match &args.promised {
         Some(file) => promises::count(file, source.partitions)?,
         None => vec![0; source.partitions.count().into()],
     };
     for (partition, size) in (0..).zip(&mut sizes) {
-        let entries = source.length(&source.names.orders_stream(partition)).await?;
-        let requests = source.length(&source.names.payments_stream(partition)).await?;
+        let entries = length(source, &source.names.orders_stream(partition)).await?;
+        let requests = length(source, &source.names.payments_stream(partition)).await?;
         *size = entries.max(*size);
         progress.expect((entries + requests) * size.div_ceil(args.at_a_time).max(1));
     }
     Ok(sizes)
 }
 
+/// How many entries a stream has.
+async fn length(source: &Installation, stream: &str) -> Result<u64, Error> {
+    let length = || async { Ok(cmd("XLEN").arg(stream).query_async(&mut source.redis.clone()).await?) };
+    steadily(Error::is_transient, length).await
+}
+
 /// Since when the journals of all partitions are whole; `None` if none was ever trimmed.
-async fn journal_since(source: &Source) -> anyhow::Result<Option<Timestamp>> {
+async fn journal_since(source: &Installation) -> anyhow::Result<Option<Timestamp>> {
     let mut since = 0;
     for journal in source.names.orders_streams(source.partitions) {
         let trimmed = || async { trimmed_before(&mut source.redis.clone(), &journal).await };

@@ -40,6 +40,8 @@ use redis_kit::{
     stream::{StreamId, end, trimmed_before},
 };
 
+use crate::installation::Installation;
+
 use super::{
     ahead::Group,
     books::Books,
@@ -49,7 +51,7 @@ use super::{
     plan::Share,
     progress::Progress,
     promises,
-    source::{Source, steadily},
+    steadily::steadily,
     verdict::Verdict,
 };
 
@@ -67,7 +69,7 @@ const PARTITIONS_AT_ONCE: usize = 16;
 
 /// One pass.
 pub(super) struct Pass<'a> {
-    source: &'a Source,
+    source: &'a Installation,
     share: &'a Share,
     places: Vec<Place>,
     promised: Option<&'a Path>,
@@ -89,7 +91,7 @@ impl<'a> Pass<'a> {
     /// A pass over the orders of a share.
     pub(super) fn over(
         share: &'a Share,
-        source: &'a Source,
+        source: &'a Installation,
         promised: Option<&'a Path>,
         terms: Terms,
         progress: &'a Progress,
