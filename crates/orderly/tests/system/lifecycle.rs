@@ -217,12 +217,17 @@ async fn colour_can_be_insisted_on() {
 #[tokio::test]
 async fn a_given_redis_that_may_lose_orders_is_named_as_what_up_waits_for() {
     let weak = local_redis::Server::ephemeral(local_redis::Durability::Volatile).await.unwrap();
-    let options = options().args(["--redis-url", &weak.url()]);
+    assert_waits_for_durability(&options().args(["--redis-url", &weak.url()]), "appendonly").await;
+}
+
+/// Starts `up`, which does not become ready but says that it waits for the gateway, because of Redis's `setting`.
+pub(super) async fn assert_waits_for_durability(options: &Options, setting: &str) {
     let mut up = options.command().spawn().unwrap();
     let mut lines = BufReader::new(up.stdout.take().unwrap()).lines();
     let told = tokio::time::timeout(SETTLED, async {
         while let Some(line) = lines.next_line().await.unwrap() {
-            if line.contains("waiting: api-gateway") && line.contains("appendonly") {
+            assert!(!line.contains("Orderly is ready"), "{line}");
+            if line.contains("waiting: api-gateway") && line.contains(setting) {
                 return line;
             }
         }

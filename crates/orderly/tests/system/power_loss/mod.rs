@@ -16,16 +16,14 @@ use std::{
 };
 
 use nix::sys::signal::Signal;
-use test_support::{Options, System, eventually, send};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    time::{sleep, timeout},
-};
+use test_support::{Options, System, eventually};
+use tokio::time::sleep;
 
 use self::{disk::Disk, trace::Trace};
 use crate::{
     books::reckon,
     clients::{Clients, Promise, ask},
+    lifecycle::assert_waits_for_durability,
     options,
     told::tell,
     wrapper::Wrapper,
@@ -111,21 +109,7 @@ async fn with_a_sync_every_second_about_a_second_is_lost() {
 async fn a_gateway_whose_redis_syncs_every_second_is_not_ready_unless_that_was_asked_for() {
     let server = Wrapper::new("set -- \"$@\" --appendfsync everysec").await;
     let options = options().args(["--redis-server", server.program()]);
-    let mut up = options.command().spawn().unwrap();
-    let mut lines = BufReader::new(up.stdout.take().unwrap()).lines();
-    let told = timeout(SOON, async {
-        while let Some(line) = lines.next_line().await.unwrap() {
-            assert!(!line.contains("Orderly is ready"), "{line}");
-            if line.contains("waiting: api-gateway") && line.contains("appendfsync everysec") {
-                return line;
-            }
-        }
-        panic!("up ended");
-    });
-    let line = told.await.unwrap();
-    assert!(line.contains("--durability"), "{line}");
-    send(up.id().unwrap(), Signal::SIGTERM);
-    assert!(up.wait().await.unwrap().success());
+    assert_waits_for_durability(&options, "appendfsync everysec").await;
     let system = System::start(&options.env("DURABILITY", "everysec")).await;
     system.place_order().await;
 }
