@@ -3,7 +3,6 @@ use std::{
     time::Duration,
 };
 
-use common::crash::Point;
 use fastrand::Rng;
 use jiff::Timestamp;
 use test_support::Cut;
@@ -56,25 +55,20 @@ impl Fault {
     }
 }
 
-/// As the table of faults calls a death at a named point.
-pub(crate) fn kind_of(point: Point) -> &'static str {
-    match point {
-        Point::BeforeAccept => "died before-accept",
-        Point::AfterAccept => "died after-accept",
-        Point::BeforeRequest => "died before-request",
-        Point::BeforeBegin => "died before-begin",
-        Point::AfterBegin => "died after-begin",
-        Point::AfterCharge => "died after-charge",
-        Point::BeforeAnnounce => "died before-announce",
-    }
-}
-
 /// A fault that has struck.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Struck {
-    pub(crate) kind: &'static str,
+    /// As the table of faults calls it.
+    pub(crate) kind: String,
     /// When what it struck could go on again.
     pub(crate) ended: Timestamp,
+}
+
+impl Struck {
+    /// One that ends now.
+    pub(crate) fn now(kind: impl Into<String>) -> Self {
+        Self { kind: kind.into(), ended: Timestamp::now() }
+    }
 }
 
 /// All that have struck. Cheap to clone.
@@ -83,8 +77,8 @@ pub(crate) struct Strikes(Arc<Mutex<Vec<Struck>>>);
 
 impl Strikes {
     /// Notes one that ends now.
-    pub(crate) fn note(&self, kind: &'static str) {
-        self.0.lock().unwrap().push(Struck { kind, ended: Timestamp::now() });
+    pub(crate) fn note(&self, kind: impl Into<String>) {
+        self.0.lock().unwrap().push(Struck::now(kind));
     }
 
     pub(crate) fn all(&self) -> Vec<Struck> {

@@ -9,10 +9,7 @@ use redis_kit::{
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use crate::{
-    fault::{Struck, millis},
-    shop::PARTITIONS,
-};
+use crate::{fault::millis, shop::PARTITIONS};
 
 const PAGE: usize = 2000;
 
@@ -88,8 +85,7 @@ impl Journal {
     }
 
     /// From the end of a fault until every order that had been accepted by then had its outcome, other faults going on.
-    pub(crate) fn recovery(&self, struck: &Struck) -> Duration {
-        let ended = struck.ended;
+    pub(crate) fn recovery(&self, ended: Timestamp) -> Duration {
         let open = self.placed.iter().filter(|(_, placed)| **placed <= ended);
         let outcomes = open.filter_map(|(order, _)| self.settled.get(order)).copied();
         let last = outcomes.max().unwrap_or(ended);

@@ -9,15 +9,10 @@ use crate::verdict::Verdict;
 pub(crate) struct Report {
     pub(crate) orders: u64,
     pub(crate) requests: usize,
-    accepted: u64,
-    paid: u64,
-    declined: u64,
-    parked: u64,
+    pub(crate) verdict: Verdict,
     pub(crate) failed_attempts: u64,
-    lost: u64,
-    doubled: u64,
     /// By the kind of fault: from its end until every order accepted by then had its outcome.
-    pub(crate) recoveries: BTreeMap<&'static str, Vec<Duration>>,
+    pub(crate) recoveries: BTreeMap<String, Vec<Duration>>,
 }
 
 impl Report {
@@ -25,33 +20,18 @@ impl Report {
     pub(crate) fn add(&mut self, other: Self) {
         self.orders += other.orders;
         self.requests += other.requests;
-        self.accepted += other.accepted;
-        self.paid += other.paid;
-        self.declined += other.declined;
-        self.parked += other.parked;
+        self.verdict.add(&other.verdict);
         self.failed_attempts += other.failed_attempts;
-        self.lost += other.lost;
-        self.doubled += other.doubled;
         for (kind, times) in other.recoveries {
             self.recoveries.entry(kind).or_default().extend(times);
         }
-    }
-
-    pub(crate) fn judge(&mut self, verdict: &Verdict) {
-        self.accepted += verdict.accepted;
-        self.paid += verdict.paid;
-        self.declined += verdict.declined;
-        self.parked += verdict.parked;
-        self.lost += verdict.lost;
-        self.doubled += verdict.doubled;
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            orders, requests, accepted, paid, declined, parked, failed_attempts, lost, doubled, ..
-        } = self;
+        let Self { orders, requests, verdict, failed_attempts, .. } = self;
+        let Verdict { accepted, paid, declined, parked, lost, doubled } = verdict;
         let faults: usize = self.recoveries.values().map(Vec::len).sum();
         writeln!(
             f,

@@ -1,6 +1,5 @@
 use std::{path::PathBuf, time::Duration};
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
@@ -45,7 +44,7 @@ impl Run {
         let ((), healed) = tokio::join!(customers.order(self.orders, self.rate), async {
             shop.storm(end).await;
             shop.heal().await;
-            Struck { kind: "all faults", ended: Timestamp::now() }
+            Struck::now("all faults")
         });
         let mut journal = Journal::default();
         let settled = journal.until_all_are_settled(&mut shop.redis(), RECOVERY_LIMIT).await;
@@ -58,10 +57,11 @@ impl Run {
         report.requests += account.requests;
         report.failed_attempts += journal.failed_attempts;
         if let Some(verdict) = &verdict {
-            report.judge(verdict);
+            report.verdict.add(verdict);
         }
         for struck in strikes.all().into_iter().chain([healed]) {
-            report.recoveries.entry(struck.kind).or_default().push(journal.recovery(&struck));
+            let recovery = journal.recovery(struck.ended);
+            report.recoveries.entry(struck.kind).or_default().push(recovery);
         }
         settled?;
         if !account.complaints.is_empty() {

@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use crate::fault::{Fault, Strikes, kind_of, millis};
+use crate::fault::{Fault, Strikes, millis};
 
 /// Longer than a service gives itself to drain.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
@@ -183,7 +183,7 @@ impl Slot {
         let point = self.process.doom.filter(|_| self.was_doomed(status));
         let Some(point) = point else { panic!("{} ended by itself: {status}", self.role.instance) };
         self.restart();
-        self.strikes.note(kind_of(point));
+        self.strikes.note(format!("died {}", point.name()));
     }
 
     fn was_doomed(&self, status: ExitStatus) -> bool {

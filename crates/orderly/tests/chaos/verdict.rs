@@ -6,7 +6,7 @@ use tokio::process::Command;
 use crate::shop::Shop;
 
 /// What `orderly verify` says in the end.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Verdict {
     pub(crate) accepted: u64,
     pub(crate) paid: u64,
@@ -17,6 +17,16 @@ pub(crate) struct Verdict {
 }
 
 impl Verdict {
+    /// Adds the figures of another.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.paid += other.paid;
+        self.declined += other.declined;
+        self.parked += other.parked;
+        self.lost += other.lost;
+        self.doubled += other.doubled;
+    }
+
     /// Has what clients were promised, what the journal tells and what the provider charged compared. Fails if they do not agree, or if
     /// anything is under way still.
     pub(crate) async fn reach(shop: &Shop, promised: &Path) -> (Option<Self>, Result<(), String>) {
