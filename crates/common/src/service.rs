@@ -43,8 +43,8 @@ pub struct InstallationArgs {
 /// What every service that works on Redis is told.
 #[derive(Args, Clone, Debug)]
 pub struct ServiceArgs {
-    #[command(flatten)]
     /// Where its data is
+    #[command(flatten)]
     pub installation: InstallationArgs,
     /// How many partitions orders are spread over; fixed once there is data
     #[arg(long, env = "ORDERLY_PARTITIONS", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1024))]

@@ -14,6 +14,7 @@ use crate::{
     payment::{Answer, Attempt, Next, Policy, State, Step},
     provider::{Provider, Unknown},
     record::{Attempted, Payment, partition_of},
+    resolve::Decision,
 };
 
 /// Charges payments, by one attempt at a time for each, and says what is to be recorded of them.
@@ -35,7 +36,7 @@ impl Handler for Charger {
                 self.charge(&delivery, Payment { id: payment_id, order_id, customer_id, amount }).await
             }
             PaymentTask::Resolved { payment_id, order_id, resolution } => {
-                self.resolve(&delivery, payment_id, order_id, resolution).await
+                self.resolve(&delivery, Decision { payment_id, order_id, resolution }).await
             }
         }
     }

@@ -12,36 +12,35 @@ use crate::{
     record::{Attempted, Payment, partition_of},
 };
 
+/// What a person decided, and about which payment.
+pub(crate) struct Decision {
+    pub(crate) payment_id: PaymentId,
+    pub(crate) order_id: OrderId,
+    pub(crate) resolution: Resolution,
+}
+
 impl Charger {
     pub(crate) async fn resolve(
         &self,
         delivery: &Delivery<PaymentTask>,
-        payment_id: PaymentId,
-        order_id: OrderId,
-        resolution: Resolution,
+        decision: Decision,
     ) -> Result<Commit, Failure> {
+        let Decision { payment_id, order_id, .. } = decision;
         let work = self.work(delivery, payment_id, &State::MAY_BE_RESOLVED, Vec::new());
         let attempt = match delivery.begin(&work).await? {
             Begun::Attempt(attempt) => attempt,
             Begun::OtherState(record) => {
-                return self.refuse(
-                    Commit::new(),
-                    delivery,
-                    payment_id,
-                    order_id,
-                    resolution,
-                    other_state(&record),
-                );
+                return self.refuse(Commit::new(), delivery, decision, other_state(&record));
             }
             begun => return Err(not_now(&begun)),
         };
         let payment = Payment::of_record(payment_id, &attempt.record)
             .ok_or_else(|| Failure::reject("the record of the payment does not say what is to be paid"))?;
         let attempted = Attempted { delivery, attempt, payment };
-        let Resolution { by, why, .. } = &resolution;
+        let Resolution { by, why, verdict } = &decision.resolution;
         info!(%order_id, %payment_id, by, why, "settling the payment as a person decided");
         let still_parked = Commit::of_attempt(&attempted.attempt);
-        let next = match &resolution.verdict {
+        let next = match verdict {
             Verdict::Paid { charge_id } => Next::Paid { charge_id: charge_id.clone() },
             Verdict::Declined => match self.ask(&attempted.payment).await {
                 // The person may have been wrong, or the charge may have come late: the provider is believed.
@@ -49,13 +48,13 @@ impl Charger {
                 Answer::Declined { code } => Next::Declined { code },
                 Answer::NotFound => Next::Declined { code: "resolved".into() },
                 Answer::Refused { reason } => {
-                    return self.refuse(still_parked, delivery, payment_id, order_id, resolution, reason);
+                    return self.refuse(still_parked, delivery, decision, reason);
                 }
                 Answer::Unknown { reason } => return Err(Failure::retry(reason).writing(still_parked)),
             },
         };
         attempted.log(&next);
-        Ok(attempted.outcome(&self.names, &next, Some(resolution))?)
+        Ok(attempted.outcome(&self.names, &next, Some(decision.resolution))?)
     }
 
     /// Tells whoever decided why it cannot be.
@@ -63,11 +62,10 @@ impl Charger {
         &self,
         commit: Commit,
         delivery: &Delivery<PaymentTask>,
-        payment_id: PaymentId,
-        order_id: OrderId,
-        resolution: Resolution,
+        decision: Decision,
         reason: String,
     ) -> Result<Commit, Failure> {
+        let Decision { payment_id, order_id, resolution } = decision;
         warn!(%order_id, %payment_id, by = resolution.by, reason, "a resolution was refused");
         let event = OrderEvent::PaymentResolutionRefused { order_id, payment_id, resolution, reason };
         let journal = self.names.orders_stream(partition_of(delivery));

@@ -17,8 +17,7 @@ pub(crate) struct ParkedArgs {
 }
 
 pub(super) async fn run(args: &ParkedArgs) -> anyhow::Result<()> {
-    let mut parked = list(&Installation::reach(&args.installation).await?).await?;
-    parked.sort_by_key(|payment| payment.parked_at);
+    let parked = list(&Installation::reach(&args.installation).await?).await?;
     if args.json {
         for payment in &parked {
             anstream::println!("{}", serde_json::to_string(payment)?);
@@ -50,7 +49,7 @@ fn print(payment: &ParkedPayment) {
     anstream::println!("because   {}\n", reason.escape_debug());
 }
 
-/// Every parked payment.
+/// Every parked payment; whoever waits longest comes first.
 async fn list(installation: &Installation) -> anyhow::Result<Vec<ParkedPayment>> {
     let mut parked = Vec::new();
     for partition in installation.partitions.all() {
@@ -73,8 +72,8 @@ async fn list(installation: &Installation) -> anyhow::Result<Vec<ParkedPayment>>
             }
         }
     }
+    parked.sort_by_key(|payment: &ParkedPayment| (payment.parked_at, payment.order_id));
     // A scan may tell of one more than once.
-    parked.sort_by_key(|payment: &ParkedPayment| payment.order_id);
     parked.dedup();
     Ok(parked)
 }

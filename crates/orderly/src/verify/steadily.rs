@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-/// How often a question is asked again after a failure that may pass, and the first pause, which doubles.
+use redis_kit::Backoff;
+
+/// How often a question is asked at most, and how long the pauses are.
 const TRIES: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Backoff = Backoff { base: Duration::from_millis(100), limit: Duration::from_millis(400) };
 
 /// Asks again, a few times, where that may help. For questions only: an answer that is lost may have been given.
 pub(super) async fn steadily<T, E, Asking>(
@@ -14,13 +16,11 @@ pub(super) async fn steadily<T, E, Asking>(
 where
     Asking: Future<Output = Result<T, E>>,
 {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..TRIES {
+    for attempt in 1..TRIES {
         match ask().await {
-            Err(error) if may_pass(&error) => tokio::time::sleep(pause).await,
+            Err(error) if may_pass(&error) => tokio::time::sleep(PAUSE.ceiling(attempt)).await,
             answer => return answer,
         }
-        pause *= 2;
     }
     ask().await
 }

@@ -22,7 +22,8 @@ end
 redis.call('HSET', KEYS[2], ARGV[3], cjson.encode(one_more_failure(KEYS[2], ARGV[3], ARGV[2], ARGV[6])))
 redis.call('ZADD', KEYS[3], now_ms() + tonumber(ARGV[5]), ARGV[3])
 -- What a later attempt has begun is not an earlier one's to report on.
-local is_its_own = token == '' or is_latest(KEYS[4], token)
-if is_its_own then apply(writes) end
-if is_its_own and token ~= '' then close(KEYS[4], KEYS[5], ARGV[3], token) end
+if token == '' or is_latest(KEYS[4], token) then
+  apply(writes)
+  if token ~= '' then close(KEYS[4], KEYS[5], ARGV[3], token) end
+end
 return 1
