@@ -16,6 +16,8 @@ use super::{
 };
 use crate::{Connection, Error, trace::TraceContext};
 
+const PANICKED: &str = "the handler panicked";
+
 /// What is to become of an entry.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -58,16 +60,13 @@ impl RawEntry {
 }
 
 impl<H: Handler> Attempts<H> {
-    /// Makes one attempt. `previous` is the entry before this one, and `claim` the proof that the entry is this consumer's, if the
-    /// mode of delivery knows them.
+    /// Makes one attempt at what an entry was decoded to.
     pub(super) fn attempt(
         self: &Arc<Self>,
         entry: &RawEntry,
-        previous: Option<StreamId>,
-        claim: Option<Claim>,
+        delivery: Result<Delivery<H::Message>, Outcome>,
     ) -> (Span, impl Future<Output = Outcome> + Send + use<H>) {
         let attempt = entry.failed + 1;
-        let delivery = self.decode(entry, previous, claim);
         let trace = delivery.as_ref().map(|delivery| delivery.trace).ok();
         let span = self.span(entry.id, attempt, trace);
         let attempts = Arc::clone(self);
@@ -80,8 +79,9 @@ impl<H: Handler> Attempts<H> {
         (span.clone(), outcome.instrument(span))
     }
 
-    /// The delivery that an entry makes, or what becomes of it without one.
-    fn decode(
+    /// The delivery that an entry makes, or what becomes of it without one. `previous` is the entry before this one, and
+    /// `claim` the proof that the entry is this consumer's, if the mode of delivery knows them.
+    pub(super) fn decode(
         &self,
         entry: &RawEntry,
         previous: Option<StreamId>,
@@ -130,6 +130,12 @@ impl<H: Handler> Attempts<H> {
         span
     }
 
+    /// Lets the handler see all of them at once.
+    pub(super) async fn prepare(&self, deliveries: &[&Delivery<H::Message>]) -> Result<(), String> {
+        let prepared = async { self.handler.prepare(deliveries).await };
+        AssertUnwindSafe(prepared).catch_unwind().await.unwrap_or_else(|_panic| Err(PANICKED.into()))
+    }
+
     async fn handle(&self, delivery: Delivery<H::Message>) -> Outcome {
         let attempt = delivery.attempt;
         let started = Instant::now();
@@ -147,7 +153,7 @@ impl<H: Handler> Attempts<H> {
                 Ok(()) => self.retry(attempt, reason, after, commit),
                 Err(foreign) => self.failed(attempt, format!("{reason}; {foreign}")),
             },
-            Err(_panic) => self.failed(attempt, "the handler panicked".into()),
+            Err(_panic) => self.failed(attempt, PANICKED.into()),
         }
     }
 

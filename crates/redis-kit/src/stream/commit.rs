@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use super::{Attempt, Fence, Message, StreamId, encode};
-use crate::{Error, trace::TraceContext};
+use crate::{Error, lua::millis, trace::TraceContext};
 
 /// What a handled entry is to change: applied by one script together with the acknowledgement (in ordered mode, with the
 /// group's step forward), all or nothing, and only while the entry is still this worker's. Empty means "acknowledge,
@@ -82,6 +84,12 @@ impl Commit {
     ) -> Self {
         let version = ["version".to_owned(), version.to_string()];
         self.write("advance", Some(key.into()), version.into_iter().chain(flat(fields)))
+    }
+
+    /// Lets a key go after so long. One that is not there is left alone.
+    #[must_use]
+    pub fn expire(self, key: impl Into<String>, after: Duration) -> Self {
+        self.write("expire", Some(key.into()), [millis(after).to_string()])
     }
 
     /// Publishes a message to whoever listens to the channel now.

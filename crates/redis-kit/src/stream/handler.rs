@@ -19,6 +19,17 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         delivery: Delivery<Self::Message>,
     ) -> impl Future<Output = Result<Commit, Failure>> + Send;
+
+    /// In ordered mode, sees the entries that were read together, before [`Self::handle`] gets them one by one: for work
+    /// outside Redis that costs as much for many as for one, such as a transaction of a database.
+    ///
+    /// May see an entry again, like `handle`, and must be as idempotent. An error is a failed attempt at the first of them.
+    fn prepare(
+        &self,
+        _deliveries: &[&Delivery<Self::Message>],
+    ) -> impl Future<Output = Result<(), String>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// One entry, delivered to one consumer.

@@ -8,7 +8,7 @@ use crate::{Error, trace::TraceContext};
 
 /// What the entries of one stream say: an enum, written as one JSON object that names its variant in `type`
 /// (`#[serde(tag = "type")]`). Unknown fields should be ignored, so that writers may be upgraded first.
-pub trait Message: Serialize + DeserializeOwned + Send + 'static {
+pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Every type this program knows.
     const TYPES: &'static [&'static str];
 

@@ -269,7 +269,8 @@ impl<H: Handler> Dispatcher<H> {
 
     async fn start(&mut self, Taken { entry, receipt }: Taken) {
         let claim = Claim { member: Arc::clone(&self.member), receipt, redis: self.redis.clone() };
-        let (span, outcome) = self.attempts.attempt(&entry, None, Some(claim));
+        let delivery = self.attempts.decode(&entry, None, Some(claim));
+        let (span, outcome) = self.attempts.attempt(&entry, delivery);
         let handled = self.handled.clone();
         let finish = move |outcome| {
             // Nobody listens once the consumer has ended, and its outcomes are refused then.

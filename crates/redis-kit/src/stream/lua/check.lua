@@ -6,7 +6,7 @@
 -- before an error stays written, so whatever can fail is looked at before the first write. A channel has no type.
 local checked, types = {}, {}
 -- How many arguments a command needs behind its key, unless it is two: Redis 8 refuses to be asked about any other number.
-local ARGUMENTS = { XADD = 3, XCLAIM = 4, PUBLISH = 1, SET = 1, DEL = 0 }
+local ARGUMENTS = { XADD = 3, XCLAIM = 4, PEXPIRE = 1, PUBLISH = 1, SET = 1, DEL = 0 }
 local function problem(command, key, type)
   if checked[key] == command then return nil end
   if not redis.acl_check_cmd(command, key, unpack({ '', '', '', '' }, 1, ARGUMENTS[command] or 2)) then

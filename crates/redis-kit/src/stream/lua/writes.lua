@@ -4,6 +4,7 @@
 --   set      fields and values of a hash
 --   remove   fields of a hash
 --   advance  'version', the event's stream id, then fields and values of a hash
+--   expire   milliseconds; of a key of any type
 --   publish  channel, payload (the one kind without a key)
 -- A write's key is the next of KEYS.
 
@@ -34,7 +35,8 @@ local kinds = {
     local seen = redis.call('HGET', key, 'version')
     if seen and is_before(seen, ARGV[first + 1]) then set_fields(key, first, last) end
   end },
-  publish = { command = 'PUBLISH', apply = function(channel, first, last)
+  expire = { command = 'PEXPIRE', apply = function(key, first) redis.call('PEXPIRE', key, ARGV[first]) end },
+  publish = { command = 'PUBLISH', keyless = true, apply = function(channel, first, last)
     redis.call('PUBLISH', channel, ARGV[last])
   end },
 }
@@ -49,7 +51,7 @@ local function read_writes(position, key)
     local kind, first = kinds[ARGV[position]], position + 2
     local last = position + 1 + tonumber(ARGV[position + 1])
     local target = ARGV[first]
-    if kind.type then
+    if not kind.keyless then
       target = KEYS[key]
       key = key + 1
     end

@@ -11,7 +11,7 @@ use crate::{
     Backoff, Connection, Error,
     pubsub::tip,
     stream::{
-        Commit, Handler, StreamId, WorkerStatus,
+        Commit, Delivery, Handler, StreamId, WorkerStatus,
         attempt::{Attempts, Outcome, RawEntry},
         delayed::append_all_due,
         failures::Failures,
@@ -50,6 +50,9 @@ pub(super) struct Passage<'a, H> {
 
 /// An entry, what became of it, and the span in which it did.
 type Done = (RawEntry, Outcome, Span);
+
+/// What an entry was decoded to.
+type Decoded<H> = Result<Delivery<<H as Handler>::Message>, Outcome>;
 
 /// Why passing ended.
 pub(super) enum End {
@@ -142,12 +145,19 @@ impl<H: Handler> Passage<'_, H> {
     async fn pass(&mut self, entries: Vec<RawEntry>) -> Result<Option<End>, Error> {
         let mut done: Vec<Done> = Vec::with_capacity(entries.len());
         let mut previous = self.cursor;
-        for mut entry in entries {
+        let decoded = self.decode(&entries);
+        if let Some(end) = self.prepare(&entries, &decoded).await? {
+            return Ok(end);
+        }
+        for (mut entry, first) in entries.into_iter().zip(decoded) {
+            let mut decoded = Some(first);
             loop {
                 if self.stop.is_cancelled() {
                     return self.commit(done).await;
                 }
-                let (span, outcome) = self.attempts.attempt(&entry, Some(previous), None);
+                let again = || self.attempts.decode(&entry, Some(previous), None);
+                let delivery = decoded.take().unwrap_or_else(again);
+                let (span, outcome) = self.attempts.attempt(&entry, delivery);
                 let outcome = self.polling(self.hold.lost().run_until_cancelled(outcome));
                 let Some(outcome) = outcome.await else { return Ok(Some(End::Lost)) };
                 let Outcome::Postpone { reason, pause, commit } = outcome else {
@@ -170,6 +180,37 @@ impl<H: Handler> Passage<'_, H> {
             }
         }
         self.commit(done).await
+    }
+
+    fn decode(&self, entries: &[RawEntry]) -> Vec<Decoded<H>> {
+        let before = std::iter::once(self.cursor).chain(entries.iter().map(|entry| entry.id));
+        entries
+            .iter()
+            .zip(before)
+            .map(|(entry, before)| self.attempts.decode(entry, Some(before), None))
+            .collect()
+    }
+
+    /// Lets the handler see everything before it gets one after the other. `Some` if there is nothing to pass now, and
+    /// whether passing has to end.
+    async fn prepare(
+        &mut self,
+        entries: &[RawEntry],
+        decoded: &[Decoded<H>],
+    ) -> Result<Option<Option<End>>, Error> {
+        let deliveries: Vec<_> = decoded.iter().filter_map(|decoded| decoded.as_ref().ok()).collect();
+        let prepared = self.polling(self.hold.lost().run_until_cancelled(self.attempts.prepare(&deliveries)));
+        let reason = match prepared.await {
+            Some(Ok(())) => return Ok(None),
+            Some(Err(reason)) => reason,
+            None => return Ok(Some(Some(End::Lost))),
+        };
+        let entry = &entries[0];
+        let pause = self.attempts.options.backoff.pause(entry.failed + 1);
+        let held = self.fail(entry, &Span::current(), &reason, &Commit::new(), pause).await?;
+        // Read again, it must be known to have failed.
+        self.failures = None;
+        Ok(Some((!held).then_some(End::Lost)))
     }
 
     /// Records a failed attempt and waits until the next. False if the partition is another's.

@@ -1,6 +1,6 @@
 //! What a handler returns is applied whole and once, or not at all.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use redis_kit::{
     pubsub::{Event, Subscription},
@@ -107,6 +107,19 @@ async fn a_view_that_is_gone_or_has_no_version_is_not_touched() {
         }
         commit(&bench, advance()).await;
         assert_eq!(hash(&bench, VIEW).await["status"], "old", "{version:?}");
+    }
+    assert!(bench.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_key_of_any_type_is_let_go_after_a_time_and_one_that_is_gone_is_no_error() {
+    let bench = Bench::start().await;
+    bench.run::<()>(&["HSET", VIEW, "status", "old"]).await;
+    bench.run::<()>(&["SADD", "set:{t}", "member"]).await;
+    let hour = Duration::from_hours(1);
+    commit(&bench, Commit::new().expire(VIEW, hour).expire("set:{t}", hour).expire("gone:{t}", hour)).await;
+    for key in [VIEW, "set:{t}"] {
+        assert!((1..=3_600_000).contains(&bench.run::<i64>(&["PTTL", key]).await), "{key}");
     }
     assert!(bench.dead_letters().await.is_empty());
 }

@@ -2,6 +2,7 @@
 
 mod holding;
 mod order;
+mod prepare;
 mod redis_failure;
 
 use std::collections::HashMap;
