@@ -38,7 +38,7 @@ impl Money {
 
     /// Reads a decimal amount, such as `99.00`, and a currency's ISO 4217 code.
     pub fn parse(amount: &str, currency: &str) -> Result<Self, MoneyError> {
-        let currency = Currency::from_code(currency).ok_or_else(|| MoneyError::Currency(currency.into()))?;
+        let Self { currency, .. } = Self::from_minor(0, currency)?;
         let refused = || MoneyError::Amount(amount.into(), currency.code());
         let mut decimal = Decimal::from_str_exact(amount).map_err(|_| refused())?;
         if decimal.scale() > places(currency) {
@@ -46,6 +46,12 @@ impl Money {
         }
         decimal.rescale(places(currency));
         let minor = decimal.mantissa().to_i64().ok_or(MoneyError::TooLarge)?;
+        Ok(Self { minor, currency })
+    }
+
+    /// The same with the currency as its ISO 4217 code.
+    pub fn from_minor(minor: i64, currency: &str) -> Result<Self, MoneyError> {
+        let currency = Currency::from_code(currency).ok_or_else(|| MoneyError::Currency(currency.into()))?;
         Ok(Self { minor, currency })
     }
 

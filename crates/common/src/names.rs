@@ -16,13 +16,16 @@ pub mod groups {
     pub const PAYMENT_PRODUCER: &str = "payment-producer";
     /// Keeps what `GET /orders/{id}` shows.
     pub const ORDER_VIEW: &str = "order-view";
+    /// Keeps every order in SQL.
+    pub const ORDER_ARCHIVE: &str = "order-archive";
     /// Holds how far notifications were delivered; nobody reads by it.
     pub const NOTIFICATION_SUBSCRIBER: &str = "notification-subscriber";
     /// Charges.
     pub const PAYMENT_WORKERS: &str = "payment-workers";
 
     /// All that must have had an entry of `orders-stream` before it may go.
-    pub const OF_ORDERS: [&str; 4] = [ORDER_PUBLISHER, PAYMENT_PRODUCER, ORDER_VIEW, NOTIFICATION_SUBSCRIBER];
+    pub const OF_ORDERS: [&str; 5] =
+        [ORDER_PUBLISHER, PAYMENT_PRODUCER, ORDER_VIEW, ORDER_ARCHIVE, NOTIFICATION_SUBSCRIBER];
     /// The same of `payments-stream`.
     pub const OF_PAYMENTS: [&str; 1] = [PAYMENT_WORKERS];
 }

@@ -59,6 +59,11 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, detail) }
     }
 
+    /// What happened and what to do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// The status it is answered with.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -65,7 +65,8 @@ pub struct ConsumerArgs {
     pub lease: f64,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+/// Reads a flag's value: a number of seconds, from a tenth to a day.
+pub fn seconds(text: &str) -> Result<f64, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
     if (0.1..=86_400.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 86400 seconds".into()) }
 }
@@ -163,11 +164,11 @@ impl Service {
         self.mount.open(routes);
     }
 
-    /// Joins a consumer group on `streams`, and makes the service's readiness follow the worker's.
+    /// Joins a consumer group on `streams`, and makes the service's readiness follow the worker's, as a part of the group's name.
     pub async fn join<H: Handler>(
         &self,
         streams: &[String],
-        group: &str,
+        group: &'static str,
         handler: H,
         options: WorkerOptions,
     ) -> anyhow::Result<Worker<H>> {
@@ -175,7 +176,7 @@ impl Service {
             .await
             .with_context(|| format!("cannot join the consumer group {group}"))?;
         let status = worker.status();
-        self.health.add("worker", move || status.check());
+        self.health.add(group, move || status.check());
         Ok(worker)
     }
 

@@ -7,6 +7,7 @@
 //! | break it in one of several ways for a while | [`Cut`] |
 //! | say how times are spread | [`Spread`] |
 //! | compare contenders in a benchmark | [`Table`], [`median`] |
+//! | have a database on a real PostgreSQL | [`postgres()`] |
 //! | run one service inside the test | [`ServiceUnderTest`] |
 //! | run the whole system in real processes | [`System`] |
 
@@ -19,6 +20,7 @@
 mod cut;
 mod eventually;
 mod fault_proxy;
+mod postgres;
 mod service;
 mod spread;
 mod system;
@@ -27,6 +29,7 @@ mod table;
 pub use cut::Cut;
 pub use eventually::eventually;
 pub use fault_proxy::FaultProxy;
+pub use postgres::postgres;
 pub use service::{ServiceUnderTest, config};
 pub use spread::Spread;
 pub use system::{Options, System, is_running, send};

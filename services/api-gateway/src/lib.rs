@@ -3,30 +3,40 @@
 //! | to follow | open |
 //! |---|---|
 //! | a request | `routes.rs`, and its body `body.rs` |
-//! | an order being accepted | `accept/` |
-//! | what `GET /orders/{id}` shows | `order_view.rs` |
-//! | prices | `catalogue.rs` |
+//! | an order | `orders/` |
+//! | prices | `catalogue/` |
+//! | what is kept in SQL | `database.rs`, and the tables in `migrations/` |
 //! | when Redis is good enough | `durability.rs` |
 
-mod accept;
+mod accounts;
 mod body;
 mod catalogue;
 mod config;
+mod database;
 mod durability;
 mod error;
-mod new_order;
-mod order_view;
+mod orders;
+
 mod routes;
 
-use common::{names::groups, service::Service};
-use redis_kit::stream::{Mode, WorkerOptions};
+use std::time::Duration;
+
+use common::{messages::OrderEvent, names::groups, service::Service};
+use futures_util::{FutureExt, future::join_all};
+use redis_kit::stream::{Handler, Mode, Worker, WorkerOptions};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use accept::Acceptor;
+pub use accounts::{FirstAdmin, first_admin};
+use catalogue::Catalogue;
 pub use config::{Config, Durability};
+use database::Database;
 use durability::DurabilityCheck;
-use order_view::{OrderViewProjection, OrderViews};
+use orders::{
+    accept::Acceptor,
+    archive::{ArchiveProjection, ArchiveStore},
+    view::{OrderViewProjection, OrderViews},
+};
 
 /// The service's name.
 pub const NAME: &str = "api-gateway";
@@ -52,7 +62,35 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     let durable = durability.clone();
     service.health.add("durability", move || durable.check());
 
-    let projection = OrderViewProjection::new(service.names.clone(), service.partitions);
+    let Some(database) =
+        shutdown.run_until_cancelled(Database::open(&config.database_url)).await.transpose()?
+    else {
+        return Ok(());
+    };
+    let view = OrderViewProjection::new(service.names.clone(), service.partitions);
+    let view = join(&service, groups::ORDER_VIEW, view, &config).await?;
+    let archive = ArchiveProjection {
+        store: ArchiveStore::new(&database),
+        redis: service.commands.clone(),
+        names: service.names.clone(),
+        partitions: service.partitions,
+        keep_settled: Duration::from_secs_f64(config.keep_settled),
+    };
+    let archive = join(&service, groups::ORDER_ARCHIVE, archive, &config).await?;
+
+    let acceptor = Acceptor::start(&service, durability).await?;
+    service.open(routes::all(acceptor, Catalogue::new(&database), OrderViews::new(&service)));
+    let projections = join_all([view.run(shutdown.clone()).boxed(), archive.run(shutdown).boxed()]);
+    service.run(async { drop(projections.await) }).await
+}
+
+/// Joins a group that follows the journal in its order.
+async fn join<H: Handler<Message = OrderEvent>>(
+    service: &Service,
+    group: &'static str,
+    projection: H,
+    config: &Config,
+) -> anyhow::Result<Worker<H>> {
     let options = WorkerOptions {
         mode: Mode::Ordered,
         concurrency: BATCH,
@@ -61,9 +99,5 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
         ..config.consumer.options()
     };
     let streams = service.names.orders_streams(service.partitions);
-    let worker = service.join(&streams, groups::ORDER_VIEW, projection, options).await?;
-
-    let acceptor = Acceptor::start(&service, durability).await?;
-    service.open(routes::all(acceptor, OrderViews::new(&service)));
-    service.run(worker.run(shutdown)).await
+    service.join(&streams, group, projection, options).await
 }

@@ -15,19 +15,22 @@ use tower_http::{
 };
 
 use crate::{
-    accept::{Accepted, Acceptor, IdempotencyKey, Lookup},
     body::{self, JsonBody},
+    catalogue::Catalogue,
     error::{internal, redis_failed},
-    new_order::NewOrder,
-    order_view::{OrderView, OrderViews},
+    orders::{
+        accept::{Accepted, Acceptor, IdempotencyKey, Lookup},
+        new_order::NewOrder,
+        view::{OrderView, OrderViews},
+    },
 };
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Every route of the public API.
-pub(crate) fn all(acceptor: Acceptor, views: OrderViews) -> Router {
+pub(crate) fn all(acceptor: Acceptor, catalogue: Catalogue, views: OrderViews) -> Router {
     let routes = Router::new()
-        .route("/orders", post(place_order).with_state(acceptor))
+        .route("/orders", post(place_order).with_state((acceptor, catalogue)))
         .route("/orders/{id}", get(show_order).with_state(views));
     edge(routes)
 }
@@ -43,7 +46,7 @@ fn edge(routes: Router) -> Router {
 }
 
 async fn place_order(
-    State(acceptor): State<Acceptor>,
+    State((acceptor, catalogue)): State<(Acceptor, Catalogue)>,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Result<Accepted, Problem> {
@@ -55,8 +58,9 @@ async fn place_order(
             Lookup::New(promise) => Some(promise),
         },
     };
-    let order = body::parse::<NewOrder>(&body)?.priced()?;
-    acceptor.accept(order, promise.as_ref(), &trace_of(&headers)).await
+    let order = body::parse::<NewOrder>(&body)?;
+    let prices = catalogue.prices(order.skus()).await?;
+    acceptor.accept(order.priced(&prices)?, promise.as_ref(), &trace_of(&headers)).await
 }
 
 impl IntoResponse for Accepted {

@@ -17,7 +17,7 @@ pub trait Message: Serialize + DeserializeOwned + Send + Sync + 'static {
 }
 
 /// The fields of a stream entry, in the order in which `XRANGE` shows them: `type`, `id` (a UUID), `occurred_at`
-/// (RFC 3339), `traceparent`, `data` (the message as JSON).
+/// (RFC 3339, to the microsecond), `traceparent`, `data` (the message as JSON).
 pub type Fields = [(&'static str, String); 5];
 
 /// Writes a message as the fields of a stream entry, with a new id and the present time.
@@ -25,10 +25,28 @@ pub type Fields = [(&'static str, String); 5];
 /// # Errors
 /// [`Error::Encode`] if it cannot be written as JSON.
 pub fn encode<M: Message>(message: &M, trace: &TraceContext) -> Result<Fields, Error> {
+    encode_at(message, trace, now())
+}
+
+/// The present time, as exact as messages tell it and most databases keep it.
+pub fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
+}
+
+/// The same for something that happened at a time which is told elsewhere too.
+///
+/// # Errors
+/// [`Error::Encode`] if it cannot be written as JSON.
+pub fn encode_at<M: Message>(
+    message: &M,
+    trace: &TraceContext,
+    occurred_at: Timestamp,
+) -> Result<Fields, Error> {
     Ok([
         ("type", message.message_type().into()),
         ("id", Uuid::now_v7().to_string()),
-        ("occurred_at", Timestamp::now().to_string()),
+        ("occurred_at", occurred_at.to_string()),
         ("traceparent", trace.to_string()),
         ("data", serde_json::to_string(message)?),
     ])

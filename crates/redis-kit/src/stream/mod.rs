@@ -157,7 +157,7 @@ pub use exclusive::{Attempt, Begun, Exclusive, Fence};
 pub use handler::{Delivery, Failure, Handler};
 pub use id::{InvalidStreamId, StreamId};
 pub use keys::{GroupKeys, StreamKeys};
-pub use message::{Fields, Message, Undecodable, encode};
+pub use message::{Fields, Message, Undecodable, encode, encode_at, now};
 pub use options::{Mode, WorkerOptions};
 pub use producer::Producer;
 pub use read::{Entry, Page, Slot, end, read_after};

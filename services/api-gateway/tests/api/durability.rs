@@ -4,7 +4,7 @@ use local_redis::{Durability, Server};
 use reqwest::StatusCode;
 use test_support::eventually;
 
-use crate::harness::{Gateway, PATIENCE, Shop, Store, two_books};
+use crate::harness::{Database, Gateway, PATIENCE, Shop, Store, two_books};
 
 /// A Redis with `settings` beside the durable ones, and a gateway with `flags` on it.
 async fn on(settings: &[(&str, &str)], flags: &[&str]) -> Shop {
@@ -13,8 +13,9 @@ async fn on(settings: &[(&str, &str)], flags: &[&str]) -> Shop {
         it.extra.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
     });
     let redis = redis.await.unwrap();
-    let gateway = Gateway::start(&redis.url(), flags).await;
-    Shop { gateway, store: Store::of(&redis.url()), redis }
+    let database = Database::new().await;
+    let gateway = Gateway::start(&redis.url(), &database, flags).await;
+    Shop { gateway, store: Store::of(&redis.url()), redis, database }
 }
 
 impl Shop {
@@ -100,7 +101,7 @@ async fn a_gateway_that_may_not_ask_does_not_guess() {
 async fn data_in_another_number_of_partitions_is_refused_at_start_with_the_ways_out() {
     let shop = Shop::open().await;
     let id = shop.gateway.place().await;
-    let other = Gateway::start(&shop.redis.url(), &["--partitions", "8"]).await;
+    let other = Gateway::start(&shop.redis.url(), &shop.database, &["--partitions", "8"]).await;
     let error = format!("{:#}", other.end().await.unwrap_err());
     for needed in ["4 partitions", "--partitions 4", "--key-prefix"] {
         assert!(error.contains(needed), "{error}");

@@ -14,7 +14,8 @@ use local_redis::{Durability, Server};
 use redis_kit::{Connection, Redis};
 use reqwest::{Client, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
-use test_support::eventually;
+use tempfile::TempDir;
+use test_support::{eventually, postgres};
 use tokio::{net::TcpListener, sync::oneshot, time::timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -30,6 +31,7 @@ pub(crate) struct Shop {
     pub(crate) gateway: Gateway,
     pub(crate) store: Store,
     pub(crate) redis: Server,
+    pub(crate) database: Database,
 }
 
 impl Shop {
@@ -41,9 +43,30 @@ impl Shop {
     pub(crate) async fn with_flags(flags: &[&str]) -> Self {
         let redis = Server::ephemeral(Durability::Always).await.unwrap();
         let store = Store::of(&redis.url());
-        let gateway = Gateway::start(&redis.url(), flags).await;
+        let database = Database::new().await;
+        let gateway = Gateway::start(&redis.url(), &database, flags).await;
         gateway.until_ready().await;
-        Self { gateway, store, redis }
+        Self { gateway, store, redis, database }
+    }
+}
+
+/// An empty SQL database of the kind that `ORDERLY_TEST_DATABASE` names: `sqlite`, which is the default, or `postgres`.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    _folder: Option<TempDir>,
+}
+
+impl Database {
+    pub(crate) async fn new() -> Self {
+        match std::env::var("ORDERLY_TEST_DATABASE").as_deref() {
+            Ok("postgres") => Self { url: postgres().await.unwrap(), _folder: None },
+            Err(_) | Ok("sqlite") => {
+                let folder = TempDir::new().unwrap();
+                let url = format!("sqlite:{}", folder.path().join("gateway.db").display());
+                Self { url, _folder: Some(folder) }
+            }
+            other => panic!("ORDERLY_TEST_DATABASE is {other:?}; it can be sqlite or postgres"),
+        }
     }
 }
 
@@ -63,10 +86,11 @@ struct CommandLine {
 
 impl Gateway {
     /// Listens, and may not be ready yet.
-    pub(crate) async fn start(redis_url: &str, flags: &[&str]) -> Self {
+    pub(crate) async fn start(redis_url: &str, database: &Database, flags: &[&str]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
-        let command_line = ["api-gateway", "--redis-url", redis_url].into_iter().chain(flags.iter().copied());
+        let given = ["api-gateway", "--redis-url", redis_url, "--database-url", &database.url];
+        let command_line = given.into_iter().chain(flags.iter().copied());
         let CommandLine { config } = CommandLine::try_parse_from(command_line).unwrap();
         let shutdown = CancellationToken::new();
         let (ended, end) = oneshot::channel();

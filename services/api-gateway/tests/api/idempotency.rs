@@ -96,7 +96,7 @@ async fn an_answer_is_repeated_even_if_the_order_is_not_shown_any_more() {
 #[tokio::test]
 async fn a_hundred_equal_requests_at_once_make_one_order_and_get_one_answer() {
     let shop = Shop::open().await;
-    let other = Gateway::start(&shop.redis.url(), &[]).await;
+    let other = Gateway::start(&shop.redis.url(), &shop.database, &[]).await;
     other.until_ready().await;
     let requests = (0..100).map(|n| [&shop.gateway, &other][n % 2].post_with_key(KEY, two_books()));
     let answers = join_all(requests).await;
@@ -127,7 +127,7 @@ async fn a_hundred_different_bodies_at_once_under_one_key_make_one_order() {
 async fn gateways_on_one_redis_share_keys() {
     let shop = Shop::open().await;
     let first = shop.gateway.post_with_key(KEY, two_books()).await;
-    let other = Gateway::start(&shop.redis.url(), &[]).await;
+    let other = Gateway::start(&shop.redis.url(), &shop.database, &[]).await;
     other.until_ready().await;
     assert_eq!(lasting(&other.post_with_key(KEY, two_books()).await), lasting(&first));
 }
@@ -139,7 +139,7 @@ async fn an_answer_is_repeated_after_gateway_and_redis_were_started_anew() {
     shop.gateway.stop().await.unwrap();
     shop.redis.kill().await.unwrap();
     shop.redis.restart().await.unwrap();
-    let gateway = Gateway::start(&shop.redis.url(), &[]).await;
+    let gateway = Gateway::start(&shop.redis.url(), &shop.database, &[]).await;
     gateway.until_ready().await;
     assert_eq!(lasting(&gateway.post_with_key(KEY, two_books()).await), lasting(&first));
     assert_eq!(shop.store.journal().await.len(), 1);

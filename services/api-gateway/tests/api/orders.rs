@@ -105,7 +105,7 @@ async fn a_key_prefix_keeps_installations_on_one_redis_apart() {
 #[tokio::test]
 async fn what_one_gateway_accepted_another_one_shows() {
     let shop = Shop::open().await;
-    let other = crate::harness::Gateway::start(&shop.redis.url(), &[]).await;
+    let other = crate::harness::Gateway::start(&shop.redis.url(), &shop.database, &[]).await;
     other.until_ready().await;
     let id = shop.gateway.place().await;
     assert_eq!(other.get(&format!("/orders/{id}")).await.json()["id"], json!(id));
@@ -118,7 +118,7 @@ async fn an_answered_order_survives_the_death_of_gateway_and_redis() {
     shop.redis.kill().await.unwrap();
     drop(shop.gateway);
     shop.redis.restart().await.unwrap();
-    let gateway = crate::harness::Gateway::start(&shop.redis.url(), &[]).await;
+    let gateway = crate::harness::Gateway::start(&shop.redis.url(), &shop.database, &[]).await;
     gateway.until_ready().await;
     assert_eq!(gateway.get(placed.header("location").unwrap()).await.json(), placed.json());
     assert_eq!(shop.store.journal().await.len(), 1);

@@ -9,7 +9,14 @@ async fn a_ready_gateway_names_its_parts() {
     let shop = Shop::open().await;
     let ready = shop.gateway.get("/readyz").await;
     assert_eq!(ready.status, 200);
-    let parts = json!({ "durability": "ok", "redis": "ok", "running": "ok", "start": "ok", "worker": "ok" });
+    let parts = json!({
+        "durability": "ok",
+        "order-archive": "ok",
+        "order-view": "ok",
+        "redis": "ok",
+        "running": "ok",
+        "start": "ok",
+    });
     assert_eq!(ready.json(), json!({ "ready": true, "parts": parts }));
 }
 
@@ -31,7 +38,7 @@ async fn metrics_are_text_for_prometheus() {
 #[tokio::test]
 async fn an_instance_describes_itself_in_redis_and_says_good_bye() {
     let shop = Shop::with_flags(&["--instance", "a"]).await;
-    let Shop { gateway, store, redis: _redis } = shop;
+    let Shop { gateway, store, redis: _redis, database: _database } = shop;
     let address = gateway.address.to_string();
     test_support::eventually("the description", crate::harness::PATIENCE, || async {
         let found: std::collections::BTreeMap<String, String> =

@@ -13,7 +13,7 @@ use nix::{
 };
 use test_support::{FaultProxy, eventually};
 
-use crate::harness::{Answer, Gateway, PATIENCE, Shop, Store, two_books};
+use crate::harness::{Answer, Database, Gateway, PATIENCE, Shop, Store, two_books};
 
 /// How long an answer may take while Redis refuses connections.
 const AT_ONCE: Duration = Duration::from_secs(3);
@@ -89,7 +89,8 @@ async fn the_view_goes_on_after_redis_was_gone() {
 async fn a_gateway_that_is_there_before_its_redis_says_so_and_comes_up_by_itself() {
     let mut redis = Server::ephemeral(Durability::Always).await.unwrap();
     redis.kill().await.unwrap();
-    let gateway = Gateway::start(&redis.url(), &[]).await;
+    let database = Database::new().await;
+    let gateway = Gateway::start(&redis.url(), &database, &[]).await;
     for path in ["/orders", "/orders/1", "/nowhere"] {
         let (answer, taken) = timed(gateway.get(path)).await;
         assert_eq!(answer.problem(503)["detail"], "the service is starting");
@@ -101,14 +102,15 @@ async fn a_gateway_that_is_there_before_its_redis_says_so_and_comes_up_by_itself
     redis.restart().await.unwrap();
     gateway.until_ready().await;
     let store = Store::of(&redis.url());
-    Shop { gateway, store, redis }.gateway.place().await;
+    Shop { gateway, store, redis, database }.gateway.place().await;
 }
 
 #[tokio::test]
 async fn a_gateway_that_waits_for_its_redis_stops_when_asked() {
     let mut redis = Server::ephemeral(Durability::Always).await.unwrap();
     redis.kill().await.unwrap();
-    let gateway = Gateway::start(&redis.url(), &[]).await;
+    let database = Database::new().await;
+    let gateway = Gateway::start(&redis.url(), &database, &[]).await;
     gateway.stop().await.unwrap();
 }
 
@@ -163,7 +165,8 @@ async fn a_repeated_request_whose_first_answer_was_a_503_makes_one_order() {
 async fn an_order_whose_confirmation_was_lost_on_the_way_is_503_and_whole() {
     let redis = Server::ephemeral(Durability::Always).await.unwrap();
     let proxy = FaultProxy::start((Ipv4Addr::LOCALHOST, redis.port()).into()).await.unwrap();
-    let gateway = Gateway::start(&proxy.url(), &[]).await;
+    let database = Database::new().await;
+    let gateway = Gateway::start(&proxy.url(), &database, &[]).await;
     gateway.until_ready().await;
     // The script must be known, or its first refusal is what is lost.
     gateway.place().await;
@@ -174,7 +177,7 @@ async fn an_order_whose_confirmation_was_lost_on_the_way_is_503_and_whole() {
     let store = Store::of(&redis.url());
     assert_eq!((store.journal().await.len(), store.keys("order:*").await.len()), (2, 2));
     proxy.pass();
-    let shop = Shop { gateway, store, redis };
+    let shop = Shop { gateway, store, redis, database };
     shop.until_accepting().await;
 }
 
@@ -182,9 +185,10 @@ async fn an_order_whose_confirmation_was_lost_on_the_way_is_503_and_whole() {
 async fn connections_that_are_reset_are_made_anew() {
     let redis = Server::ephemeral(Durability::Always).await.unwrap();
     let proxy = FaultProxy::start((Ipv4Addr::LOCALHOST, redis.port()).into()).await.unwrap();
-    let gateway = Gateway::start(&proxy.url(), &[]).await;
+    let database = Database::new().await;
+    let gateway = Gateway::start(&proxy.url(), &database, &[]).await;
     gateway.until_ready().await;
-    let shop = Shop { gateway, store: Store::of(&redis.url()), redis };
+    let shop = Shop { gateway, store: Store::of(&redis.url()), redis, database };
     for _ in 0..5 {
         proxy.reset_connections();
         shop.until_accepting().await;

@@ -54,7 +54,7 @@ async fn a_gateway_can_be_started_while_redis_is_full() {
     let shop = Shop::open().await;
     let id = shop.gateway.place().await;
     shop.fill().await;
-    let second = Gateway::start(&shop.redis.url(), &[]).await;
+    let second = Gateway::start(&shop.redis.url(), &shop.database, &[]).await;
     second.until_ready().await;
     assert_eq!(second.get(&format!("/orders/{id}")).await.status, 200);
 }

@@ -196,10 +196,10 @@ async fn a_field_that_a_newer_writer_adds_is_ignored() {
 async fn events_that_came_while_the_gateway_was_away_are_shown_when_it_is_back() {
     let shop = Shop::open().await;
     let id = shop.gateway.place().await;
-    let Shop { gateway, store, redis } = shop;
+    let Shop { gateway, store, redis, database } = shop;
     gateway.stop().await.unwrap();
-    let gateway = crate::harness::Gateway::start(&redis.url(), &[]).await;
-    let shop = Shop { gateway, store, redis };
+    let gateway = crate::harness::Gateway::start(&redis.url(), &database, &[]).await;
+    let shop = Shop { gateway, store, redis, database };
     shop.append(&paid(id)).await;
     shop.until_status(id, "paid").await;
 }

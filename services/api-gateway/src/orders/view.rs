@@ -12,12 +12,12 @@ use common::{
 use jiff::Timestamp;
 use redis_kit::{
     Connection, Error,
-    stream::{Commit, Delivery, Failure, Handler},
+    stream::{Commit, Delivery, Failure, Handler, now},
 };
 use serde::Serialize;
 use tracing::info;
 
-use crate::new_order::PricedOrder;
+use super::new_order::PricedOrder;
 
 /// An order as clients see it.
 #[derive(Clone, Debug, Serialize)]
@@ -29,13 +29,13 @@ pub(crate) struct OrderView {
     pub(crate) total: Money,
     pub(crate) placed_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
-    settled_at: Option<String>,
+    pub(crate) settled_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    payment_id: Option<String>,
+    pub(crate) payment_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    charge_id: Option<String>,
+    pub(crate) charge_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl OrderView {
@@ -48,7 +48,7 @@ impl OrderView {
             status: "accepted".into(),
             items,
             total,
-            placed_at: Timestamp::now(),
+            placed_at: now(),
             settled_at: None,
             payment_id: None,
             charge_id: None,

@@ -8,7 +8,7 @@ use common::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{body::Object, catalogue};
+use crate::{body::Object, catalogue::Prices};
 
 const MAX_ITEMS: usize = 100;
 const MAX_QUANTITY: u32 = 1000;
@@ -39,8 +39,13 @@ pub(crate) struct PricedOrder {
 }
 
 impl NewOrder {
-    /// Checks every field and looks up the prices; 422 with all that is wrong.
-    pub(crate) fn priced(self) -> Result<PricedOrder, Problem> {
+    /// What is ordered, as far as it is looked at.
+    pub(crate) fn skus(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().take(MAX_ITEMS).map(|Object(item)| &*item.sku)
+    }
+
+    /// Checks every field; 422 with all that is wrong.
+    pub(crate) fn priced(self, prices: &Prices) -> Result<PricedOrder, Problem> {
         let mut errors = Errors::default();
         if !is_customer_id(&self.customer_id) {
             errors.add("/customer_id", format!("1 to {MAX_CUSTOMER_ID} letters, digits, '-', '_' or '.'"));
@@ -56,7 +61,7 @@ impl NewOrder {
             .into_iter()
             .take(MAX_ITEMS)
             .enumerate()
-            .filter_map(|(index, Object(item))| item.priced(index, &mut errors))
+            .filter_map(|(index, Object(item))| item.priced(index, prices, &mut errors))
             .collect();
         let total = sum(&items, &mut errors);
         match total {
@@ -69,14 +74,14 @@ impl NewOrder {
 }
 
 impl NewItem {
-    fn priced(self, index: usize, errors: &mut Errors) -> Option<LineItem> {
+    fn priced(self, index: usize, prices: &Prices, errors: &mut Errors) -> Option<LineItem> {
         let quantity = self.quantity.as_u64().and_then(|quantity| u32::try_from(quantity).ok());
         let quantity = quantity.filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
         if quantity.is_none() {
             let detail = format!("a whole number from 1 to {MAX_QUANTITY}");
             errors.add(format!("/items/{index}/quantity"), detail);
         }
-        let product = catalogue::find(&self.sku);
+        let product = prices.get(&self.sku);
         if product.is_none() {
             errors.add(format!("/items/{index}/sku"), "no such product");
         }
@@ -116,7 +121,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::body;
+    use crate::{body, catalogue::Product};
+
+    fn prices() -> Prices {
+        let product = |sku: &str, cents| {
+            let unit_price = Money::from_minor(cents, "EUR").unwrap();
+            (sku.to_owned(), Product { sku: sku.into(), name: sku.into(), unit_price })
+        };
+        Prices::from([product("BOOK-1", 2490), product("PEN-1", 120), product("ISLAND-1", 100_000_000)])
+    }
 
     fn order(customer_id: &str, items: &[(&str, u32)]) -> NewOrder {
         let items = items
@@ -127,25 +140,25 @@ mod tests {
 
     #[test]
     fn the_total_is_the_sum_of_prices_times_quantities() {
-        let priced = order("42", &[("BOOK-1", 2), ("PEN-1", 10)]).priced().unwrap();
+        let priced = order("42", &[("BOOK-1", 2), ("PEN-1", 10)]).priced(&prices()).unwrap();
         assert_eq!(priced.total.to_string(), "61.80 EUR");
     }
 
     #[test]
     fn the_largest_order_there_is_has_a_total() {
-        assert!(order("42", &[("ISLAND-1", 1000); 100]).priced().is_ok());
+        assert!(order("42", &[("ISLAND-1", 1000); 100]).priced(&prices()).is_ok());
     }
 
     #[test]
     fn customer_ids_that_could_forge_a_key_or_a_log_line_are_refused() {
         for id in ["", "a b", "a:b", "{0}", "a\nb", "ä", &"x".repeat(65)] {
-            assert!(order(id, &[("PEN-1", 1)]).priced().is_err(), "{id:?}");
+            assert!(order(id, &[("PEN-1", 1)]).priced(&prices()).is_err(), "{id:?}");
         }
     }
 
     /// The status that a body is refused with, if it is.
     fn refusal(body: &[u8]) -> Option<u16> {
-        let outcome = body::parse::<NewOrder>(body).and_then(NewOrder::priced);
+        let outcome = body::parse::<NewOrder>(body).and_then(|order| order.priced(&prices()));
         outcome.err().map(|problem| problem.status().as_u16())
     }
 

@@ -13,14 +13,13 @@ use common::{
     problem::Problem,
     service::Service,
 };
-use redis_kit::{Connection, Error, Lua, stream::encode, trace::TraceContext};
+use redis_kit::{Connection, Error, Lua, stream::encode_at, trace::TraceContext};
 use tracing::info;
 
 use crate::{
     durability::DurabilityCheck,
     error::{internal, redis_failed},
-    new_order::PricedOrder,
-    order_view::OrderView,
+    orders::{new_order::PricedOrder, view::OrderView},
 };
 pub(crate) use idempotency::{IdempotencyKey, Lookup};
 use idempotency::{KeyHasher, Promise, other_body};
@@ -105,7 +104,7 @@ impl Acceptor {
         trace: &TraceContext,
     ) -> Result<Written, Error> {
         let partition = self.partitions.of_order(order.id);
-        let (fields, event) = (order.fields()?, encode(&placed(order), trace)?);
+        let (fields, event) = (order.fields()?, encode_at(&placed(order), trace, order.placed_at)?);
         let (view, journal) = (self.names.order(partition, order.id), self.names.orders_stream(partition));
         let record = promise.map(|promise| &*promise.record);
         let mut call = ACCEPT.call([&*view, &*journal].into_iter().chain(record));
