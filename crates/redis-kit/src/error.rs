@@ -1,6 +1,6 @@
 use redis::{ErrorKind, RedisError};
 
-use crate::stream::StreamId;
+use crate::{rate_limit::InvalidLimit, stream::StreamId};
 
 /// What can go wrong between this crate and Redis.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,15 @@ pub enum Error {
     /// A payload could not be written as JSON.
     #[error("cannot write the payload as JSON: {0}")]
     Encode(#[from] serde_json::Error),
+    /// What stands in Redis could not be read as what it should be.
+    #[error("cannot read what is stored as JSON: {0}")]
+    Decode(#[source] serde_json::Error),
+    /// A user's tag would not be safe in a key.
+    #[error("{tag:?} cannot be a user's tag: 1 to 64 ASCII letters, digits, `_`, `.` and `-` can")]
+    InvalidUserTag {
+        /// The tag that was refused.
+        tag: String,
+    },
     /// A commit touches a key outside the delivery's hash slot, so no script can apply it atomically.
     #[error(
         "the key {key:?} does not carry the hash tag of {stream:?}; a commit is atomic within one tag only"
@@ -40,6 +49,9 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A rate limit cannot be.
+    #[error("{0}")]
+    InvalidLimit(#[from] InvalidLimit),
 }
 
 impl Error {
@@ -51,8 +63,11 @@ impl Error {
             Self::Url(_)
             | Self::TooOld { .. }
             | Self::Encode(_)
+            | Self::Decode(_)
+            | Self::InvalidUserTag { .. }
             | Self::ForeignKey { .. }
-            | Self::Unreplayable { .. } => false,
+            | Self::Unreplayable { .. }
+            | Self::InvalidLimit(_) => false,
         }
     }
 

@@ -15,26 +15,38 @@
 //! | broadcast to whoever listens | [`pubsub::Subscription`] | at most once, and the listener is told when it may have missed something |
 //! | broadcast to whoever must hear it | [`pubsub::ReplaySubscription`] | everything in order, read from the stream where it was missed, or an explicit reset |
 //! | let one at a time do something | [`lock::Lock`] | held, busy and failed told apart, a loss noticed in time, and a fencing token for what no lock can do |
+//! | keep users logged in | [`session::Sessions`] | a login that every instance knows, that ends in time, and that is gone everywhere once it is revoked |
+//! | limit how often somebody does something | [`rate_limit::Limiter`] | one limit for all instances, no more than it says at once, denied calls cost nothing, and a declared answer when Redis is away |
+//! | keep copies of what is slow to get | [`cache::Cache`] | one loads it for all, no invalidation is undone, and no read fails because of Redis |
 //! | follow one piece of work through services | [`trace`] | W3C trace context |
 //!
-//! Three examples run by themselves, on a private server unless `REDIS_URL` names one:
+//! Four examples run by themselves, on a private server unless `REDIS_URL` names one:
 //!
 //! | `cargo run -p redis-kit --example` | shows |
 //! |---|---|
 //! | `worker` | a job queue: retries, dead letters and their replay, a worker that dies and one that takes over, a graceful stop |
 //! | `ordered` | two instances that share partitions; the order stays when one leaves |
+//! | `cache` | one load for all, stale while it is loaded anew, an invalidation that no slow load undoes |
 //! | `pubsub_vs_streams` | what plain pub/sub, a consumer group and pub/sub with replay hear of what happened while they were away |
+//! | `sessions` | two instances of a web shop that share logins: changes at once both count, and a logout holds everywhere |
 //!
 //! Works on Redis 7.0 and newer and on Valkey 8 and 9. Every atomic step is a Lua script whose keys carry one hash
 //! tag, so that it runs on a single server and on a cluster alike.
 
 mod backoff;
+mod beside;
+mod breaker;
+pub mod cache;
 mod connection;
+mod desk;
 mod error;
 mod last_seen;
 pub mod lock;
 mod lua;
+mod owners;
 pub mod pubsub;
+pub mod rate_limit;
+pub mod session;
 pub mod stream;
 pub mod trace;
 

@@ -20,12 +20,11 @@ use tracing::debug;
 use super::{
     keys::LockKeys,
     options::LockOptions,
-    owners::Owners,
     quorum::{Tally, too_late},
     scripts::{Answer, Wanted},
     servers::{Acquire, Release, Server},
 };
-use crate::Backoff;
+use crate::{Backoff, owners::Owners};
 
 /// Which lock: on which servers, under which name, and for how long.
 pub(super) struct Subject {

@@ -1,5 +1,7 @@
 //! The names beside a lock, spelled here and nowhere else.
 
+use crate::beside::beside;
+
 /// Where a release is told, by the lock's key, if somebody waits for it. One channel for all locks, so that one
 /// subscription hears of them all.
 pub(super) const RELEASED: &str = "redis-kit:lock:released";
@@ -21,15 +23,8 @@ impl LockKeys {
     /// because its fence then stands in another slot.
     pub fn new(key: impl Into<String>) -> Self {
         let lock = key.into();
-        let stem = if has_hash_tag(&lock) { lock.clone() } else { format!("{{{lock}}}") };
-        Self { fence: format!("{stem}:fence"), waiters: format!("{stem}:waiters"), lock }
+        Self { fence: beside(&lock, "fence"), waiters: beside(&lock, "waiters"), lock }
     }
-}
-
-/// Whether something stands in the key's first braces.
-fn has_hash_tag(key: &str) -> bool {
-    let inside = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
-    inside.is_some_and(|(tag, _)| !tag.is_empty())
 }
 
 #[cfg(test)]
@@ -46,6 +41,5 @@ mod tests {
             (&*keys.lock, &*keys.fence, &*keys.waiters),
             ("nightly", "{nightly}:fence", "{nightly}:waiters")
         );
-        assert_eq!(LockKeys::new("open{").fence, "{open{}:fence");
     }
 }

@@ -13,11 +13,10 @@ use super::{
     keepers::Keepers,
     keys::LockKeys,
     options::LockOptions,
-    owners::Owners,
     servers::Server,
     waiting::{Queue, WaitingRoom},
 };
-use crate::{Backoff, Error, Redis};
+use crate::{Backoff, Error, Redis, owners::Owners};
 
 /// Between attempts that split the servers among several who asked at once. Drawn at random, so that one is first
 /// next time.

@@ -121,7 +121,6 @@
 
 mod attempt;
 mod claim;
-mod desk;
 mod ears;
 mod guard;
 mod keeper;
@@ -131,7 +130,6 @@ mod locks;
 #[cfg(test)]
 mod model;
 mod options;
-mod owners;
 mod quorum;
 mod scripts;
 mod servers;

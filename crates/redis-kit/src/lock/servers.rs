@@ -6,10 +6,12 @@ use redis::RedisResult;
 
 use super::{
     claim::Ticket,
-    desk::{Desk, Request},
     scripts::{self, Answer, Wanted},
 };
-use crate::Connection;
+use crate::{
+    Connection,
+    desk::{Desk, Request},
+};
 
 /// One server, for all locks there.
 pub(super) struct Server {

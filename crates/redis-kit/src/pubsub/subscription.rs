@@ -1,7 +1,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -56,12 +56,28 @@ pub struct Subscription {
 
 /// Whether a [`Subscription`] hears its channels now. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct SubscriptionStatus(Arc<AtomicBool>);
+pub struct SubscriptionStatus(Arc<Turns>);
+
+/// How often the channels were begun to be heard and ceased to be, in all: odd while they are heard.
+type Turns = AtomicU64;
 
 impl SubscriptionStatus {
     /// Fails with the reason while nothing can be heard.
     pub fn check(&self) -> Result<(), String> {
-        if self.0.load(Ordering::Relaxed) { Ok(()) } else { Err("not subscribed".into()) }
+        self.turn().map(drop).ok_or_else(|| "not subscribed".into())
+    }
+
+    /// Which [`Event::Subscribed`], counted from 1, told of the subscription that stands; `None` while there is none. Known
+    /// before the event is, so that whoever depends on having heard everything can tell that he has yet to hear of it.
+    pub(crate) fn turn(&self) -> Option<u64> {
+        let turns = self.0.load(Ordering::Acquire);
+        (turns % 2 == 1).then_some(turns / 2 + 1)
+    }
+
+    /// Ends the subscription that stands, or begins one.
+    #[cfg(test)]
+    pub(crate) fn turn_over(&self) {
+        self.0.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -74,7 +90,7 @@ impl Subscription {
         let listener = Listener {
             redis: redis.clone(),
             channels: channels.iter().map(ToString::to_string).collect(),
-            subscribed: Arc::clone(&status.0),
+            turns: Arc::clone(&status.0),
             events: sender,
         };
         tokio::spawn(stop.clone().run_until_cancelled_owned(listener.run()));
@@ -99,7 +115,7 @@ impl Subscription {
 struct Listener {
     redis: Redis,
     channels: Vec<String>,
-    subscribed: Arc<AtomicBool>,
+    turns: Arc<Turns>,
     events: mpsc::Sender<Event>,
 }
 
@@ -111,7 +127,7 @@ impl Listener {
                 Ok((connection, pushes)) => {
                     failures = 0;
                     let error = self.listen(connection, pushes).await;
-                    self.subscribed.store(false, Ordering::Relaxed);
+                    self.turns.fetch_add(1, Ordering::Release);
                     error
                 }
                 Err(error) => error,
@@ -137,7 +153,7 @@ impl Listener {
 
     /// Passes messages on until the connection fails.
     async fn listen(&self, mut connection: MultiplexedConnection, mut pushes: Receiver<PushInfo>) -> Error {
-        self.subscribed.store(true, Ordering::Relaxed);
+        self.turns.fetch_add(1, Ordering::Release);
         self.tell(Event::Subscribed).await;
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);

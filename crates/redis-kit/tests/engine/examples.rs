@@ -2,12 +2,18 @@
 
 use crate::harness::Bench;
 
+#[path = "../../examples/cache.rs"]
+#[expect(dead_code, reason = "the test calls what its main calls")]
+mod cache;
 #[path = "../../examples/ordered.rs"]
 #[expect(dead_code, reason = "the test calls what its main calls")]
 mod ordered;
 #[path = "../../examples/pubsub_vs_streams.rs"]
 #[expect(dead_code, reason = "the test calls what its main calls")]
 mod pubsub_vs_streams;
+#[path = "../../examples/sessions.rs"]
+#[expect(dead_code, reason = "the test calls what its main calls")]
+mod sessions;
 #[path = "../../examples/worker.rs"]
 #[expect(dead_code, reason = "the test calls what its main calls")]
 mod worker;
@@ -40,4 +46,30 @@ async fn bookings_stay_in_their_order_while_instances_come_and_go() {
         let expected: Vec<_> = (1..=9).zip(by.iter().map(ToString::to_string)).collect();
         assert_eq!(books[account], expected, "{account}");
     }
+}
+
+#[tokio::test]
+async fn the_origin_is_asked_once_for_all_and_what_was_invalidated_stays_away() {
+    let bench = Bench::start().await;
+    let seen = cache::demonstrate(&bench.redis()).await.unwrap();
+    let of = |prices: &[Option<u32>], asked| cache::Seen { prices: prices.to_vec(), asked };
+    let expected =
+        [of(&[None; 20], 1), of(&[Some(10), Some(10)], 1), of(&[Some(10)], 1), of(&[Some(11), Some(12)], 2)];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn two_instances_of_a_shop_share_their_sessions() {
+    let bench = Bench::start().await;
+    let told = sessions::demonstrate(&bench.redis()).await.unwrap();
+    assert_eq!(
+        told,
+        [
+            "Ada logs in at north: 200 OK",
+            "south says: Ada has 0 items",
+            "north says: Ada has 10 items",
+            "Ada logs out at south: 200 OK",
+            "and is unknown at north: 401 Unauthorized",
+        ]
+    );
 }

@@ -14,7 +14,7 @@ use crate::harness::LIMIT;
 
 type Values = Arc<Mutex<HashMap<String, Arc<AtomicU64>>>>;
 
-/// Hears of the gauges that are set on this test's thread, where all its tasks run, for as long as it lives.
+/// Hears of the gauges and counters that are set on this test's thread, where all its tasks run, for as long as it lives.
 pub(crate) struct Gauges {
     values: Values,
     _guard: LocalRecorderGuard<'static>,
@@ -36,6 +36,12 @@ impl Gauges {
         values.get(gauge).map(|bits| f64::from_bits(bits.load(std::sync::atomic::Ordering::Acquire)))
     }
 
+    /// How much a counter has counted, named in the same way.
+    pub(crate) fn count(&self, counter: &str) -> u64 {
+        let values = self.values.lock().unwrap();
+        values.get(counter).map_or(0, |count| count.load(std::sync::atomic::Ordering::Acquire))
+    }
+
     /// Waits until the gauge is exactly that.
     pub(crate) async fn until_is(&self, gauge: &str, expected: f64) {
         self.until(gauge, |value| value.total_cmp(&expected).is_eq()).await;
@@ -53,6 +59,12 @@ impl Gauges {
     }
 }
 
+impl Heard {
+    fn value(&self, key: &Key) -> Arc<AtomicU64> {
+        Arc::clone(self.0.lock().unwrap().entry(name(key)).or_default())
+    }
+}
+
 fn name(key: &Key) -> String {
     let labels: Vec<String> =
         key.labels().map(|label| format!("{}={:?}", label.key(), label.value())).collect();
@@ -64,13 +76,12 @@ impl Recorder for Heard {
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
 
-    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
-        Counter::noop()
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.value(key))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
-        let mut values = self.0.lock().unwrap();
-        Gauge::from_arc(Arc::clone(values.entry(name(key)).or_default()))
+        Gauge::from_arc(self.value(key))
     }
 
     fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod cache;
 mod connection;
 mod examples;
 mod gauges;
@@ -13,6 +14,8 @@ mod harness;
 mod lock;
 mod pubsub;
 mod pubsub_replay;
+mod rate_limit;
 mod scripts;
+mod session;
 mod stream;
 mod topology;

@@ -1,8 +1,11 @@
 //! Each script by itself, called as its header says: the answers and corner cases that a worker hides.
 
+mod cache;
 mod competing;
 mod lock;
 mod ordered;
+mod rate_limit;
+mod session;
 
 use redis::Script;
 

@@ -1,7 +1,7 @@
 //! Where requests to one server are collected: what is ready together goes together.
 //!
-//! A script's fixed cost, in Redis, and a command's, in the client, are most of what a lock costs. Here several locks share
-//! them.
+//! A script's fixed cost, in Redis, and a command's, in the client, are most of what a lock or a rate limit costs, and much of
+//! a read through the cache. Here several requests share them.
 
 use std::{
     future::poll_fn,
@@ -26,11 +26,11 @@ use crate::{Connection, connection::slot};
 /// as long.
 const TOGETHER: usize = 256;
 
-/// What is asked of one server for one lock, and can be asked for several at once.
-pub(super) trait Request: Sized + Send + Sync + 'static {
+/// What is asked of one server for one lock, subject or entry, and can be asked for several at once.
+pub(crate) trait Request: Sized + Send + Sync + 'static {
     type Answer: Send;
 
-    /// The lock's key.
+    /// A key, by whose slot it is sent.
     fn key(&self) -> &str;
 
     /// Asks for all in one script call. The answers are in the requests' order; of those, one that failed by itself says
@@ -45,7 +45,7 @@ pub(super) trait Request: Sized + Send + Sync + 'static {
 }
 
 /// Takes requests of one kind to one server.
-pub(super) struct Desk<R: Request> {
+pub(crate) struct Desk<R: Request> {
     server: Connection,
     queue: Mutex<Queue<R>>,
     /// A single server runs a script on any keys, and a cluster on keys of one slot. Which it is the first refusal tells.
@@ -65,7 +65,7 @@ struct Asked<R: Request> {
 }
 
 impl<R: Request> Desk<R> {
-    pub(super) fn new(server: Connection) -> Arc<Self> {
+    pub(crate) fn new(server: Connection) -> Arc<Self> {
         Arc::new(Self {
             server,
             queue: Mutex::new(Queue { asked: Vec::new(), taker: None }),
@@ -75,7 +75,7 @@ impl<R: Request> Desk<R> {
 
     /// Asks, and waits for the answer. What is dropped before it was sent is not sent; what was sent is done all the
     /// same.
-    pub(super) async fn ask(self: &Arc<Self>, request: R) -> RedisResult<R::Answer> {
+    pub(crate) async fn ask(self: &Arc<Self>, request: R) -> RedisResult<R::Answer> {
         let (answer, answered) = oneshot::channel();
         let here = Some(Handle::current().id());
         let is_awaited = {
@@ -199,7 +199,8 @@ fn is_about_keys(error: &RedisError) -> bool {
     matches!(error.code(), Some("CROSSSLOT" | "NOPERM" | "TRYAGAIN"))
 }
 
-fn runtime_ended() -> RedisError {
-    let what = "the runtime ended that was to send a request for a lock, or to hear the answer";
+/// Nobody is there any more who would send a request, or hear its answer.
+pub(crate) fn runtime_ended() -> RedisError {
+    let what = "the runtime ended that was to send a request, or to hear the answer";
     std::io::Error::new(std::io::ErrorKind::Interrupted, what).into()
 }

@@ -1,4 +1,4 @@
-//! Ids of owners.
+//! Ids of those who hold a lock or a lease.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,17 +7,17 @@ use uuid::Uuid;
 /// Gives ids that nobody else gives: a random one once, and a number each. The system is not asked for randomness
 /// again for each lock.
 #[derive(Debug)]
-pub(super) struct Owners {
+pub(crate) struct Owners {
     source: String,
     given: AtomicU64,
 }
 
 impl Owners {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { source: format!("{}-", Uuid::new_v4().simple()), given: AtomicU64::new(0) }
     }
 
-    pub(super) fn next(&self) -> String {
+    pub(crate) fn next(&self) -> String {
         format!("{}{}", self.source, self.given.fetch_add(1, Ordering::Relaxed))
     }
 }

@@ -1,0 +1,20 @@
+use super::{keys, policy::Policies};
+
+/// Who or what is limited: an account, an address, a pair of both; and by which policies.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// What stands for it in keys.
+    pub(super) name: String,
+    pub(super) policies: Policies,
+}
+
+impl Subject {
+    /// A subject by an id of any kind, which may come from outside. Different kinds need different ids (`customer:42`,
+    /// `address:192.0.2.1`).
+    ///
+    /// An id that is empty, longer than 128 bytes, contains a brace or a control character, or begins with `sha256:`, is
+    /// replaced by `sha256:` and its hash. So no id can reach another's keys, and all policies of a subject share a slot.
+    pub fn new(id: &str, policies: &Policies) -> Self {
+        Self { name: keys::name(id).into_owned(), policies: policies.clone() }
+    }
+}
