@@ -9,7 +9,7 @@
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
 //! | [`upkeep`] | what the owner of a stream does for it |
-//! | [`http`], [`health`], [`problem`] | probes, readiness, errors over HTTP |
+//! | [`http`], [`health`], [`problem`] | the HTTP server and its probes, readiness, errors over HTTP |
 //! | [`probe`] | asking another service whether it is ready |
 //! | [`first_written`] | values that the first service ever writes |
 //! | [`heartbeat`] | how each instance shows itself in Redis |
@@ -28,6 +28,7 @@ pub mod partition;
 pub mod probe;
 pub mod problem;
 pub mod process;
+pub mod seconds;
 pub mod service;
 pub mod shutdown;
 pub mod telemetry;

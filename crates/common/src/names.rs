@@ -107,6 +107,31 @@ impl Names {
         self.name(format_args!("gateway-secret"))
     }
 
+    /// A string: that an account was logged in to from an address. `digest` is a hash of both, in hexadecimal.
+    pub fn familiar_address(&self, digest: &str) -> String {
+        self.name(format_args!("familiar:{digest}"))
+    }
+
+    /// A cache entry: a user of the directory.
+    pub fn user(&self, id: &str) -> String {
+        self.name(format_args!("user:{id}"))
+    }
+
+    /// A cache entry: a product.
+    pub fn product(&self, sku: &str) -> String {
+        self.name(format_args!("product:{sku}"))
+    }
+
+    /// A cache entry: all products.
+    pub fn products(&self) -> String {
+        self.name(format_args!("products"))
+    }
+
+    /// A cache entry: an order that has left Redis.
+    pub fn archived_order(&self, order_id: Uuid) -> String {
+        self.name(format_args!("archived-order:{order_id}"))
+    }
+
     fn name(&self, rest: std::fmt::Arguments<'_>) -> String {
         format!("{}{rest}", self.prefix)
     }

@@ -29,11 +29,8 @@ pub fn ask_ready(address: SocketAddr) -> io::Result<Result<(), String>> {
 fn unwell_parts(body: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let parts = body["parts"].as_object().into_iter().flatten();
-    let unwell: Vec<String> = parts
-        .filter_map(|(part, state)| Some((part, state.as_str()?)))
-        .filter(|(_, state)| *state != "ok")
-        .map(|(part, state)| format!("{part}: {state}"))
-        .collect();
+    let unwell: Vec<String> =
+        parts.filter_map(|(part, reason)| Some(format!("{part}: {}", reason.as_str()?))).collect();
     if unwell.is_empty() { "it gives no reason".into() } else { unwell.join("; ") }
 }
 
@@ -43,7 +40,7 @@ mod tests {
 
     #[test]
     fn the_parts_that_are_not_well_are_named_with_their_reasons() {
-        let body = r#"{"ready":false,"parts":{"redis":"ok","worker":"has not polled for 9 s"}}"#;
+        let body = r#"{"ready":false,"parts":{"worker":"has not polled for 9 s"}}"#;
         assert_eq!(unwell_parts(body), "worker: has not polled for 9 s");
         assert_eq!(unwell_parts("<html>"), "it gives no reason");
     }

@@ -1,7 +1,7 @@
 //! Errors over HTTP as `application/problem+json` (RFC 9457).
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -17,8 +17,9 @@ pub struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// What the answer has beside the usual fields.
     #[serde(skip)]
-    retry_after: Option<u32>,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// What is wrong with one field of a request.
@@ -44,13 +45,21 @@ impl Problem {
             status,
             detail: detail.into(),
             errors: Vec::new(),
-            retry_after: None,
+            headers: Vec::new(),
         }
+    }
+
+    /// The same with one more field in the answer's head.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     /// 503: try again in a second. Whether the request was carried out is unknown.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self { retry_after: Some(1), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        problem.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }
 
     /// 422, with what is wrong field by field.
@@ -76,9 +85,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let json = HeaderValue::from_static("application/problem+json");
         let mut response = (self.status, [(header::CONTENT_TYPE, json)], body).into_response();
-        if let Some(seconds) = self.retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }

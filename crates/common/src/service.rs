@@ -21,6 +21,7 @@ use crate::{
     http::{self, HttpArgs, Mount},
     names::Names,
     partition::Partitions,
+    seconds::seconds,
 };
 
 /// Which installation: where its data is, and under which names.
@@ -61,20 +62,14 @@ pub struct ServiceArgs {
 #[derive(Args, Clone, Debug)]
 pub struct ConsumerArgs {
     /// Seconds without a sign of life after which others take over what a consumer has in hand
-    #[arg(long, env = "LEASE_SECONDS", default_value_t = 15.0, value_name = "SECONDS", value_parser = seconds)]
-    pub lease: f64,
-}
-
-/// Reads a flag's value: a number of seconds, from a tenth to a day.
-pub fn seconds(text: &str) -> Result<f64, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
-    if (0.1..=86_400.0).contains(&seconds) { Ok(seconds) } else { Err("from 0.1 to 86400 seconds".into()) }
+    #[arg(long, env = "LEASE_SECONDS", default_value = "15", value_name = "SECONDS", value_parser = seconds)]
+    pub lease: Duration,
 }
 
 impl ConsumerArgs {
     /// The worker's options, to be refined by the service.
     pub fn options(&self) -> WorkerOptions {
-        WorkerOptions { lease: Duration::from_secs_f64(self.lease), ..WorkerOptions::default() }
+        WorkerOptions { lease: self.lease, ..WorkerOptions::default() }
     }
 }
 
@@ -140,7 +135,12 @@ impl Service {
             instance,
             address,
             mount,
-            server: tokio::spawn(http::serve(listener, starting, server_stop.clone())),
+            server: tokio::spawn(http::serve(
+                listener,
+                starting,
+                args.http.limits.clone(),
+                server_stop.clone(),
+            )),
             server_stop: server_stop.drop_guard(),
         };
         info!(service = name, instance = service.instance, %address, redis = service.redis.address(), "starting");

@@ -61,17 +61,18 @@ impl Server {
             chown(&folder, Some(owner.uid.as_raw()), Some(owner.gid.as_raw()))?;
         }
         let data = folder.join("data");
-        let mut make = as_owner(&programs.join("initdb"), owner.as_ref());
-        make.args([
-            "--auth=trust",
-            "--username=postgres",
-            "--no-sync",
-            "--encoding=UTF8",
-            "--no-locale",
-            "-D",
-        ])
-        .arg(&data);
-        let made = make.output().context("cannot run initdb")?;
+        let mut initdb = as_owner(&programs.join("initdb"), owner.as_ref());
+        initdb
+            .args([
+                "--auth=trust",
+                "--username=postgres",
+                "--no-sync",
+                "--encoding=UTF8",
+                "--no-locale",
+                "-D",
+            ])
+            .arg(&data);
+        let made = initdb.output().context("cannot run initdb")?;
         ensure!(made.status.success(), "initdb failed: {}", String::from_utf8_lossy(&made.stderr));
         let mut run = as_owner(Path::new("sh"), owner.as_ref());
         run.args(["-c", RUN, "sh"]).arg(&programs).arg(&folder).stdin(Stdio::piped());

@@ -59,7 +59,13 @@ impl Options {
     pub fn new(orderly: impl AsRef<Path>) -> Self {
         let data = TempDir::with_prefix("orderly-").expect("a temporary folder can be created");
         // Takeovers within a second, so that tests that kill need not wait long.
-        let environment = [("LEASE_SECONDS", "2"), ("PROVIDER_TIMEOUT_MS", "1000"), ("NO_COLOR", "1")];
+        let environment = [
+            ("LEASE_SECONDS", "2"),
+            ("PROVIDER_TIMEOUT_MS", "1000"),
+            ("NO_COLOR", "1"),
+            // A handful of customers place thousands of orders.
+            ("ORDERS_PER_MINUTE", "0"),
+        ];
         Self {
             orderly: orderly.as_ref().to_owned(),
             arguments: Vec::new(),
@@ -103,7 +109,15 @@ impl Options {
         }
         command.args(&self.arguments);
         // What a developer's shell may hold must not reach the tests.
-        for name in ["REDIS_URL", "PORT", "PROVIDER_URL", "RUST_LOG", "LOG_FORMAT", "ORDERLY_KEY_PREFIX"] {
+        for name in [
+            "REDIS_URL",
+            "DATABASE_URL",
+            "PORT",
+            "PROVIDER_URL",
+            "RUST_LOG",
+            "LOG_FORMAT",
+            "ORDERLY_KEY_PREFIX",
+        ] {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

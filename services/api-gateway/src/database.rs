@@ -1,6 +1,7 @@
 //! The gateway's own SQL database: SQLite in a file, or PostgreSQL where several gateways share one.
 //!
-//! Statements are written in what both have in common, so that there is one text for each; parameters are `$1`, `$2`, …
+//! Statements are written in what both have in common, so that there is one text for each (but see
+//! [`Database::rows_of_json`]); parameters are `$1`, `$2`, …
 //! Who needs rows has a file `store.rs` or `archive.rs` with the statements in it.
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use redis_kit::Backoff;
 use sqlx::{
     AnyConnection, AnyPool, Executor, Row,
     any::{AnyPoolOptions, AnyRow, install_default_drivers},
-    migrate::Migrator,
+    migrate::{MigrateError, Migrator},
 };
 use tracing::{error, warn};
 
@@ -32,10 +33,14 @@ const SQLITE: &str = "PRAGMA journal_mode = WAL; PRAGMA busy_timeout = 5000; PRA
 /// Between attempts to reach a database that is away.
 const RETRY: Backoff = Backoff { base: Duration::from_millis(100), limit: Duration::from_secs(2) };
 
+/// How often in a row making the schema may fail because others are making it. There are two steps to it.
+const RACES: u32 = 5;
+
 /// Connections to the database, of the current schema. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Database {
     pub(crate) pool: AnyPool,
+    is_sqlite: bool,
 }
 
 impl Database {
@@ -50,12 +55,15 @@ impl Database {
         let pool = options.connect_lazy(&url).context(
             "cannot use DATABASE_URL; expected sqlite:FILE or postgres://user:password@host:port/database",
         )?;
-        let database = Self { pool };
+        let database = Self { pool, is_sqlite };
         let mut failures = 0;
         loop {
             match MIGRATIONS.run(&database.pool).await {
                 Ok(()) => return Ok(database),
-                Err(sqlx::migrate::MigrateError::Execute(error)) if is_transient(&error) => {
+                // SQLite lets several make one schema at the same moment. All but one fail, and then it is there.
+                Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _))
+                    if is_transient(&error) || (is_sqlite && failures < RACES) =>
+                {
                     failures += 1;
                     if failures == 1 {
                         warn!(%error, "the database cannot do this now; waiting for it");
@@ -66,9 +74,12 @@ impl Database {
             }
         }
     }
-}
 
-impl Database {
+    /// The elements of the JSON array in `$1`, as a table with a column `value`: the one thing that the two spell differently.
+    pub(crate) fn rows_of_json(&self) -> &'static str {
+        if self.is_sqlite { "json_each($1)" } else { "json_array_elements(CAST($1 AS json))" }
+    }
+
     /// Waits until nothing runs any more, and ends every connection.
     pub(crate) async fn close(self) {
         self.pool.close().await;
@@ -133,6 +144,21 @@ pub(crate) fn money(row: &AnyRow, column: &str) -> sqlx::Result<Money> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn several_may_make_one_file_at_the_same_moment() {
+        for _ in 0..5 {
+            let folder = tempfile::TempDir::new().unwrap();
+            let url = format!("sqlite:{}", folder.path().join("a.db").display());
+            let all = futures_util::future::join_all((0..6).map(|_| {
+                let url = url.clone();
+                tokio::spawn(async move { Database::open(&url).await.map(|_| ()) })
+            }));
+            for opened in all.await {
+                opened.unwrap().unwrap();
+            }
+        }
+    }
 
     #[test]
     fn a_file_is_made_unless_the_url_says_otherwise() {

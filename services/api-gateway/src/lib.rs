@@ -9,34 +9,50 @@
 //! | when Redis is good enough | `durability.rs` |
 
 mod accounts;
-mod body;
+mod app;
+mod cached;
 mod catalogue;
 mod config;
 mod database;
+mod docs;
 mod durability;
+mod edge;
 mod error;
+mod limits;
 mod orders;
-
 mod routes;
+mod users;
 
-use std::time::Duration;
+use std::sync::Arc;
 
+use anyhow::anyhow;
 use common::{messages::OrderEvent, names::groups, service::Service};
 use futures_util::{FutureExt, future::join_all};
-use redis_kit::stream::{Handler, Mode, Worker, WorkerOptions};
+use redis_kit::{
+    Redis,
+    cache::{Cache, CacheOptions},
+    session::{SessionCookie, SessionOptions, Sessions},
+    stream::{Handler, Mode, Worker, WorkerOptions},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use accounts::{AccountStore, Familiar, Passwords, seed_admin, seed_demo_customers};
 pub use accounts::{FirstAdmin, first_admin};
+use app::{App, Parts};
 use catalogue::Catalogue;
-pub use config::{Config, Durability};
+pub use config::{Config, DEFAULT_ADMIN, Durability};
 use database::Database;
 use durability::DurabilityCheck;
+use limits::Limits;
 use orders::{
+    Orders,
     accept::Acceptor,
     archive::{ArchiveProjection, ArchiveStore},
+    events::Events,
     view::{OrderViewProjection, OrderViews},
 };
+use users::Users;
 
 /// The service's name.
 pub const NAME: &str = "api-gateway";
@@ -74,14 +90,64 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
         redis: service.commands.clone(),
         names: service.names.clone(),
         partitions: service.partitions,
-        keep_settled: Duration::from_secs_f64(config.keep_settled),
+        keep_settled: config.keep_settled,
+        turn: Arc::default(),
     };
     let archive = join(&service, groups::ORDER_ARCHIVE, archive, &config).await?;
 
-    let acceptor = Acceptor::start(&service, durability).await?;
-    service.open(routes::all(acceptor, Catalogue::new(&database), OrderViews::new(&service)));
+    let app = App::new(parts(&service, &database, durability, &config).await?);
+    service.open(routes::all(&app, config.proxies));
     let projections = join_all([view.run(shutdown.clone()).boxed(), archive.run(shutdown).boxed()]);
     service.run(async { drop(projections.await) }).await
+}
+
+/// Puts together what handlers work with.
+async fn parts(
+    service: &Service,
+    database: &Database,
+    durability: DurabilityCheck,
+    config: &Config,
+) -> anyhow::Result<Parts> {
+    let names = || service.names.clone();
+    let volatile = match &config.redis_cache_url {
+        Some(url) => Redis::open(url)?,
+        None => service.redis.clone(),
+    };
+    let cache = Cache::start(&volatile, CacheOptions::default())?;
+    let accounts = AccountStore::new(database);
+    let passwords = Passwords::start().await.map_err(|problem| anyhow!("{}", problem.detail()))?;
+    let args = &config.accounts;
+    if let Some(password) = args.admin_password.clone() {
+        seed_admin(&accounts, &passwords, &args.admin_email, password).await?;
+    }
+    if args.seed_demo_customers {
+        seed_demo_customers(&accounts, &passwords).await?;
+    }
+    let sessions = SessionOptions {
+        prefix: config.service.installation.key_prefix.clone(),
+        idle: args.session_idle,
+        absolute: args.session_absolute,
+        ..SessionOptions::default()
+    };
+    let (redis, commands) = (service.redis.clone(), service.commands.clone());
+    Ok(Parts {
+        acceptor: Acceptor::start(service, durability).await?,
+        orders: Orders {
+            views: OrderViews::new(service),
+            archive: ArchiveStore::new(database),
+            cache: cache.clone(),
+            names: names(),
+        },
+        events: Events::new(redis.clone(), commands.clone(), names(), service.partitions),
+        catalogue: Catalogue::new(database, cache.clone(), names()),
+        users: Users::new(cache, names(), &config.user_api_url)?,
+        accounts,
+        passwords,
+        familiar: Familiar { redis: commands, names: names() },
+        sessions: Sessions::new(&redis, sessions)?,
+        cookie: SessionCookie::default(),
+        limits: Limits::new(&volatile, &config.service.installation.key_prefix, &config.limits)?,
+    })
 }
 
 /// Joins a group that follows the journal in its order.

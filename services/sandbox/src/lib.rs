@@ -21,7 +21,7 @@ use anyhow::Context;
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode};
 use common::{
     health::Health,
-    http::{self, Mount},
+    http::{self, HttpLimits, Mount},
     problem::Problem,
 };
 use tokio::net::TcpListener;
@@ -46,17 +46,22 @@ const LARGEST_BODY: usize = 16 * 1024;
 /// Fails if the port is taken or the books cannot be read.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let listener = config.http.bind(DEFAULT_PORT).await?;
-    serve(listener, config.world, shutdown).await
+    serve(listener, config.http.limits, config.world, shutdown).await
 }
 
 /// Serves `world` on `listener` until `shutdown`, then finishes what is in flight.
 ///
 /// Until the books are read, `/readyz` and every public route answer 503.
-pub async fn serve(listener: TcpListener, world: World, shutdown: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    limits: HttpLimits,
+    world: World,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let address = listener.local_addr().context("cannot tell the address of the listener")?;
     let (health, mount) = (Health::default(), Mount::default());
     let probes = http::routes(health.clone(), mount.clone());
-    let server = network::serve(listener, probes, shutdown.clone());
+    let server = network::serve(listener, probes, limits, shutdown.clone());
     let open = async {
         let books = Arc::new(provider::open_books(world.books).await?);
         let faults = Arc::new(Faults::new(world.faults, shutdown));

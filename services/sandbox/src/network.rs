@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, ErrorKind, IoSlice},
-    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -13,10 +12,9 @@ use std::{
 
 use axum::{
     Router,
-    extract::connect_info::Connected,
     response::{IntoResponse, Response},
-    serve::IncomingStream,
 };
+use common::http::{self, HttpLimits};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -28,11 +26,14 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Router,
+    limits: HttpLimits,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    axum::serve(Lines(listener), routes.into_make_service_with_connect_info::<Line>())
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .await
+    http::serve_over(listener, routes, limits, shutdown, |stream, _| {
+        let line = Line::default();
+        (Connection::over(stream, line.clone()), line)
+    })
+    .await
 }
 
 /// The connection that a request came in on.
@@ -57,31 +58,6 @@ impl Line {
     }
 }
 
-impl Connected<IncomingStream<'_, Lines>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
-        stream.io().line.clone()
-    }
-}
-
-struct Lines(TcpListener);
-
-impl axum::serve::Listener for Lines {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (stream, peer) = axum::serve::Listener::accept(&mut self.0).await;
-        // Small answers must not wait for the acknowledgement of earlier ones; without the option they are
-        // slower, not wrong.
-        let _ = stream.set_nodelay(true);
-        (Connection { stream, line: Line::default(), written: Vec::new(), due: Vec::new() }, peer)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
-    }
-}
-
 /// A TCP stream that fails from the moment its line is cut.
 struct Connection {
     stream: TcpStream,
@@ -93,6 +69,10 @@ struct Connection {
 }
 
 impl Connection {
+    fn over(stream: TcpStream, line: Line) -> Self {
+        Self { stream, line, written: Vec::new(), due: Vec::new() }
+    }
+
     /// With a linger time of zero, closing the socket sends RST instead of FIN, and drops what was not sent. The
     /// error makes hyper close it.
     fn check(&self) -> io::Result<()> {

@@ -83,13 +83,16 @@ async fn run(args: &UpArgs, stop: &CancellationToken, printer: &Printer) -> anyh
     let Some(redis) = stop.run_until_cancelled(RedisServer::start(args, &console)).await.transpose()? else {
         return Ok(());
     };
+    let Some(admin) = stop.run_until_cancelled(plan.first_admin()).await.transpose()? else {
+        return Ok(());
+    };
     let mut supervisors = Vec::new();
     for process in plan.processes(redis.url()) {
         supervisors.push(Supervisor::start(process, &console)?);
     }
     let ready = stop.run_until_cancelled(all_ready(&supervisors, redis.url(), &console)).await;
     if ready.transpose()?.is_some() {
-        console.print(plan.welcome(&redis.describe(), started.elapsed()));
+        console.print(plan.welcome(&redis.describe(), admin.as_ref(), started.elapsed()));
         stop.cancelled().await;
     }
     console.say("stopping");

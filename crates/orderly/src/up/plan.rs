@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use api_gateway::FirstAdmin;
 use clap::ValueEnum;
 
 use super::{args::UpArgs, listening::Listening};
@@ -35,6 +36,8 @@ pub(super) struct Plan {
     gateway: Option<Listening>,
     sandbox: Option<Listening>,
     books: PathBuf,
+    /// Where the gateway keeps what it keeps in SQL.
+    database_url: String,
     no_proxy: String,
 }
 
@@ -56,9 +59,11 @@ impl Plan {
             None
         };
         let books = data_dir.join("charges.jsonl");
+        let in_a_file = || format!("sqlite:{}", data_dir.join("orderly.db").display());
+        let database_url = std::env::var("DATABASE_URL").unwrap_or_else(|_| in_a_file());
         let given = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
         let no_proxy = with_loopback(&given.unwrap_or_default());
-        Ok(Self { instances: instances(args), gateway, sandbox, books, no_proxy })
+        Ok(Self { instances: instances(args), gateway, sandbox, books, database_url, no_proxy })
     }
 
     /// The length of the longest name in the log.
@@ -87,22 +92,48 @@ impl Plan {
         if service == Service::Sandbox {
             environment.push(("SANDBOX_BOOKS", self.books.clone().into()));
         }
-        if let (Service::PaymentWorker, Some(sandbox)) = (service, &self.sandbox) {
-            environment.push(("PROVIDER_URL", format!("http://{}", sandbox.address).into()));
+        if let Some(sandbox) = &self.sandbox {
+            let url = || format!("http://{}", sandbox.address).into();
+            match service {
+                Service::PaymentWorker => environment.push(("PROVIDER_URL", url())),
+                Service::ApiGateway => environment.push(("USER_API_URL", url())),
+                _ => {}
+            }
+        }
+        if service == Service::ApiGateway {
+            environment.push(("DATABASE_URL", self.database_url.clone().into()));
+            // Everybody who tries it out comes from this one machine.
+            for limit in ["REQUESTS_PER_MINUTE", "GUEST_ORDERS_PER_MINUTE"] {
+                let told = std::env::var_os(limit).unwrap_or_else(|| "0".into());
+                environment.push((limit, told));
+            }
         }
         Process { service, label: label.into(), colour: service as usize, listening, environment }
     }
 
-    /// What a person wants to know once everything is ready.
-    pub(super) fn welcome(&self, redis: &str, took: Duration) -> String {
+    /// Makes an admin if there is none, and if the gateway is to run.
+    pub(super) async fn first_admin(&self) -> anyhow::Result<Option<FirstAdmin>> {
+        if self.gateway.is_none() {
+            return Ok(None);
+        }
+        let email = std::env::var("ADMIN_EMAIL").unwrap_or_else(|_| api_gateway::DEFAULT_ADMIN.into());
+        api_gateway::first_admin(&self.database_url, &email).await
+    }
+
+    /// What a person wants to know once everything is ready. The password is told nowhere else, and never again.
+    pub(super) fn welcome(&self, redis: &str, admin: Option<&FirstAdmin>, took: Duration) -> String {
         let mut lines =
             vec![String::new(), format!("Orderly is ready ({:.1} s).", took.as_secs_f64()), String::new()];
         if let Some(gateway) = &self.gateway {
             lines.push(format!("  gateway   http://{}", gateway.address));
+            lines.push(format!("  API       http://{}/docs", gateway.address));
         }
         lines.push(format!("  redis     {redis}"));
         if let Some(sandbox) = &self.sandbox {
             lines.push(format!("  sandbox   http://{}", sandbox.address));
+        }
+        if let Some(FirstAdmin { email, password }) = admin {
+            lines.push(format!("  admin     {email}, password {password} (told only now)"));
         }
         if let Some(gateway) = &self.gateway {
             lines.push(String::new());

@@ -29,7 +29,7 @@ const SERVICES: [(&str, usize, &[Point]); 5] = [
 ];
 
 /// Times of a second, so that takeovers and expired locks happen often; and attempts enough for the longest storm.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 13] = [
     ("LEASE_SECONDS", "1"),
     ("PROVIDER_TIMEOUT_MS", "400"),
     ("PROVIDER_CONNECT_TIMEOUT_MS", "200"),
@@ -40,6 +40,10 @@ const SETTINGS: [(&str, &str); 10] = [
     ("RUST_LOG", "info"),
     ("LOG_FORMAT", "json"),
     ("NO_PROXY", "127.0.0.1"),
+    // A handful of customers at one address place thousands of orders.
+    ("ORDERS_PER_MINUTE", "0"),
+    ("GUEST_ORDERS_PER_MINUTE", "0"),
+    ("REQUESTS_PER_MINUTE", "0"),
 ];
 
 /// The whole system, and what may befall it.
@@ -58,11 +62,13 @@ impl Shop {
         let server = Server::ephemeral(Durability::Always).await.unwrap();
         let provider = role(SANDBOX, SANDBOX.into(), &[], folder.path()).listening();
         let sandbox = format!("http://{}", provider.address());
+        let database = format!("sqlite:{}", folder.path().join("orderly.db").display());
         let mut roles = vec![provider];
         for (service, instances, points) in SERVICES {
             for n in 1..=instances {
                 let mut role = role(service, format!("{service}-{n}"), points, folder.path());
                 role.environment.push(("PROVIDER_URL".into(), sandbox.clone()));
+                role.environment.push(("DATABASE_URL".into(), database.clone()));
                 roles.push(if service == "api-gateway" { role.listening() } else { role });
             }
         }

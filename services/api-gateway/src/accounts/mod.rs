@@ -4,21 +4,32 @@
 //! |---|---|
 //! | how passwords are kept | `password.rs` |
 //! | the table | `store.rs` |
+//! | logging in and out, and sessions | `login.rs` |
+//! | from where somebody has logged in before | `familiar.rs` |
+//! | making accounts | `routes.rs` |
 //! | the accounts that there are from the start | `first.rs` |
 
+mod familiar;
 mod first;
+mod login;
 mod password;
+mod routes;
 mod store;
 
 use std::fmt;
 
 use common::problem::{FieldError, Problem};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
+pub(crate) use familiar::Familiar;
 pub use first::{FirstAdmin, first_admin};
 pub(crate) use first::{seed_admin, seed_demo_customers};
+pub(crate) use login::Login;
 pub(crate) use password::{Password, Passwords};
+pub(crate) use routes::routes;
 pub(crate) use store::{AccountStore, Added};
 
 /// What the customer ids of accounts begin with. No guest may use such a one, so that an account's orders are its own
@@ -44,7 +55,7 @@ impl Account {
 }
 
 /// What an account may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Role {
     /// See and make its own orders.
@@ -78,6 +89,12 @@ impl Email {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What stands for it in keys: whoever may look at those need not know who logs in, and an address may hold what no key
+    /// should.
+    pub(crate) fn digest(&self) -> String {
+        hex::encode(Sha256::digest(&self.0))
     }
 }
 

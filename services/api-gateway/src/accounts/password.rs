@@ -10,7 +10,8 @@ use argon2::{
     password_hash::{self, PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 use common::problem::{FieldError, Problem};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 use tracing::error;
 
@@ -26,9 +27,18 @@ const MIN_LENGTH: usize = 8;
 const MAX_LENGTH: usize = 256;
 
 /// A password as somebody typed it. Never shown, and never logged.
-#[derive(Clone, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub(crate) struct Password(String);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Of what is no text, as a password of digits without quotes, Serde itself would show the value.
+        let Value::String(text) = Value::deserialize(deserializer)? else {
+            return Err(D::Error::custom("expected a string"));
+        };
+        Ok(Self(text))
+    }
+}
 
 impl fmt::Debug for Password {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,7 +130,6 @@ impl Passwords {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn unusable(error: password_hash::Error) -> Problem {
     error!(%error, "cannot hash or verify a password");
     internal()

@@ -1,5 +1,6 @@
 //! What a client sends to order something, and what is acceptable.
 
+use axum::http::StatusCode;
 use common::{
     messages::LineItem,
     money::Money,
@@ -7,26 +8,37 @@ use common::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use crate::{body::Object, catalogue::Prices};
+use crate::{
+    accounts::{CUSTOMER_PREFIX, Login},
+    catalogue::Prices,
+    edge::body::Object,
+};
 
 const MAX_ITEMS: usize = 100;
 const MAX_QUANTITY: u32 = 1000;
 const MAX_CUSTOMER_ID: usize = 64;
 
 /// The body of `POST /orders`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewOrder {
-    customer_id: String,
+    /// Who orders. Guests must say; whoever is logged in orders for themselves.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
+    customer_id: Option<String>,
+    #[schema(value_type = Vec<NewItem>, min_items = 1, max_items = 100)]
     items: Vec<Object<NewItem>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// One line of a new order.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewItem {
+    #[schema(example = "BOOK-1")]
     sku: String,
-    /// Any JSON, so that all that is wrong with a quantity is told in the same words.
+    // Any JSON, so that all that is wrong with a quantity is told in the same words.
+    #[schema(value_type = u32, minimum = 1, maximum = 1000)]
     quantity: Value,
 }
 
@@ -44,12 +56,10 @@ impl NewOrder {
         self.items.iter().take(MAX_ITEMS).map(|Object(item)| &*item.sku)
     }
 
-    /// Checks every field; 422 with all that is wrong.
-    pub(crate) fn priced(self, prices: &Prices) -> Result<PricedOrder, Problem> {
+    /// Checks every field; 422 with all that is wrong, 403 for another's name.
+    pub(crate) fn priced(self, login: Option<&Login>, prices: &Prices) -> Result<PricedOrder, Problem> {
         let mut errors = Errors::default();
-        if !is_customer_id(&self.customer_id) {
-            errors.add("/customer_id", format!("1 to {MAX_CUSTOMER_ID} letters, digits, '-', '_' or '.'"));
-        }
+        let customer_id = customer(self.customer_id, login, &mut errors)?;
         match self.items.len() {
             0 => errors.add("/items", "an order needs at least one item"),
             1..=MAX_ITEMS => {}
@@ -65,10 +75,28 @@ impl NewOrder {
             .collect();
         let total = sum(&items, &mut errors);
         match total {
-            Some(total) if errors.0.is_empty() => {
-                Ok(PricedOrder { customer_id: self.customer_id, items, total })
-            }
+            Some(total) if errors.0.is_empty() => Ok(PricedOrder { customer_id, items, total }),
             _ => Err(Problem::invalid(errors.0)),
+        }
+    }
+}
+
+/// In whose name the order is.
+fn customer(named: Option<String>, login: Option<&Login>, errors: &mut Errors) -> Result<String, Problem> {
+    let not_yours = |detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    match (named, login) {
+        (None, Some(login)) => Ok(login.customer_id.clone()),
+        (Some(named), Some(login)) if named == login.customer_id => Ok(named),
+        (Some(_), Some(_)) => not_yours("whoever is logged in orders for themselves; leave customer_id out"),
+        (Some(named), None) if named.starts_with(CUSTOMER_PREFIX) => {
+            not_yours("this customer has an account; log in to order in its name")
+        }
+        (Some(named), None) if is_customer_id(&named) => Ok(named),
+        (named, None) => {
+            let who = if named.is_none() { "guests must say who orders: " } else { "" };
+            let detail = format!("{who}1 to {MAX_CUSTOMER_ID} letters, digits, '-', '_' or '.'");
+            errors.add("/customer_id", detail);
+            Ok(String::new())
         }
     }
 }
@@ -102,7 +130,7 @@ fn sum(items: &[LineItem], errors: &mut Errors) -> Option<Money> {
 }
 
 /// Ids from outside are spelled with few characters, so that they are safe in keys, logs and URLs.
-fn is_customer_id(text: &str) -> bool {
+pub(super) fn is_customer_id(text: &str) -> bool {
     (1..=MAX_CUSTOMER_ID).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
@@ -118,15 +146,17 @@ impl Errors {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{body, catalogue::Product};
+    use crate::{catalogue::Product, edge::body};
 
     fn prices() -> Prices {
         let product = |sku: &str, cents| {
             let unit_price = Money::from_minor(cents, "EUR").unwrap();
-            (sku.to_owned(), Product { sku: sku.into(), name: sku.into(), unit_price })
+            (sku.to_owned(), Arc::new(Product { sku: sku.into(), name: sku.into(), unit_price }))
         };
         Prices::from([product("BOOK-1", 2490), product("PEN-1", 120), product("ISLAND-1", 100_000_000)])
     }
@@ -135,30 +165,30 @@ mod tests {
         let items = items
             .iter()
             .map(|&(sku, quantity)| Object(NewItem { sku: sku.into(), quantity: quantity.into() }));
-        NewOrder { customer_id: customer_id.into(), items: items.collect() }
+        NewOrder { customer_id: Some(customer_id.into()), items: items.collect() }
     }
 
     #[test]
     fn the_total_is_the_sum_of_prices_times_quantities() {
-        let priced = order("42", &[("BOOK-1", 2), ("PEN-1", 10)]).priced(&prices()).unwrap();
+        let priced = order("42", &[("BOOK-1", 2), ("PEN-1", 10)]).priced(None, &prices()).unwrap();
         assert_eq!(priced.total.to_string(), "61.80 EUR");
     }
 
     #[test]
     fn the_largest_order_there_is_has_a_total() {
-        assert!(order("42", &[("ISLAND-1", 1000); 100]).priced(&prices()).is_ok());
+        assert!(order("42", &[("ISLAND-1", 1000); 100]).priced(None, &prices()).is_ok());
     }
 
     #[test]
     fn customer_ids_that_could_forge_a_key_or_a_log_line_are_refused() {
         for id in ["", "a b", "a:b", "{0}", "a\nb", "ä", &"x".repeat(65)] {
-            assert!(order(id, &[("PEN-1", 1)]).priced(&prices()).is_err(), "{id:?}");
+            assert!(order(id, &[("PEN-1", 1)]).priced(None, &prices()).is_err(), "{id:?}");
         }
     }
 
     /// The status that a body is refused with, if it is.
     fn refusal(body: &[u8]) -> Option<u16> {
-        let outcome = body::parse::<NewOrder>(body).and_then(|order| order.priced(&prices()));
+        let outcome = body::parse::<NewOrder>(body).and_then(|order| order.priced(None, &prices()));
         outcome.err().map(|problem| problem.status().as_u16())
     }
 

@@ -12,23 +12,35 @@ use common::{
 use jiff::Timestamp;
 use redis_kit::{
     Connection, Error,
-    stream::{Commit, Delivery, Failure, Handler, now},
+    stream::{Commit, Delivery, Failure, Handler, StreamId, now},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracing::info;
+use utoipa::ToSchema;
 
 use super::new_order::PricedOrder;
+use crate::{
+    accounts::{CUSTOMER_PREFIX, Login, Role},
+    docs,
+};
 
 /// An order as clients see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Order)]
 pub(crate) struct OrderView {
+    #[schema(value_type = uuid::Uuid)]
     pub(crate) id: OrderId,
     pub(crate) customer_id: String,
+    /// `accepted`, then `paid` or `payment_declined`, or `payment_parked` until a person has decided.
     pub(crate) status: String,
+    #[schema(value_type = Vec<docs::LineItem>)]
     pub(crate) items: Vec<LineItem>,
+    #[schema(value_type = docs::Money)]
     pub(crate) total: Money,
+    #[schema(value_type = String, format = "date-time")]
     pub(crate) placed_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time")]
     pub(crate) settled_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) payment_id: Option<String>,
@@ -36,6 +48,9 @@ pub(crate) struct OrderView {
     pub(crate) charge_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+    /// The journal entry that this has seen.
+    #[serde(skip)]
+    pub(crate) version: StreamId,
 }
 
 impl OrderView {
@@ -53,7 +68,24 @@ impl OrderView {
             payment_id: None,
             charge_id: None,
             reason: None,
+            version: StreamId::ZERO,
         }
+    }
+
+    /// Whether nothing will happen to it any more. A parked order waits for a person.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(&*self.status, "paid" | "payment_declined")
+    }
+
+    /// Whether it is the order of somebody who has an account.
+    pub(crate) fn is_of_account(&self) -> bool {
+        self.customer_id.starts_with(CUSTOMER_PREFIX)
+    }
+
+    /// Whether this account may see it: whose it is, or an admin's. A guest's order is seen by whoever knows its id.
+    pub(crate) fn is_seen_by(&self, login: Option<&Login>) -> bool {
+        !self.is_of_account()
+            || login.is_some_and(|login| login.role == Role::Admin || login.customer_id == self.customer_id)
     }
 
     /// The fields of a new order's hash. `version`, the journal entry that the hash has seen, is set by the accept
@@ -81,6 +113,7 @@ impl OrderView {
             payment_id: fields.remove("payment_id"),
             charge_id: not_empty(fields.remove("charge_id")),
             reason: not_empty(fields.remove("reason")),
+            version: fields.get("version")?.parse().ok()?,
         })
     }
 }

@@ -90,7 +90,11 @@ impl Gateway {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().into_std().unwrap();
         let address = listener.local_addr().unwrap();
         let given = ["api-gateway", "--redis-url", redis_url, "--database-url", &database.url];
-        let command_line = given.into_iter().chain(flags.iter().copied());
+        // Tests place many orders, and few of them are about limits.
+        let unlimited = ["--orders-per-minute", "--guest-orders-per-minute", "--requests-per-minute"];
+        let unlimited =
+            unlimited.into_iter().filter(|flag| !flags.contains(flag)).flat_map(|flag| [flag, "0"]);
+        let command_line = given.into_iter().chain(unlimited).chain(flags.iter().copied());
         let CommandLine { config } = CommandLine::try_parse_from(command_line).unwrap();
         let shutdown = CancellationToken::new();
         let (ended, end) = oneshot::channel();
@@ -168,6 +172,15 @@ pub(crate) fn two_books() -> Value {
     json!({ "customer_id": "42", "items": [{ "sku": "BOOK-1", "quantity": 2 }] })
 }
 
+/// As it can stand in a path or a query, every byte of it.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    text.bytes().flat_map(|byte| ['%', hex_digit(byte >> 4), hex_digit(byte & 15)]).collect()
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).unwrap()
+}
+
 /// An answer that has come whole.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
@@ -213,7 +226,7 @@ impl Answer {
         assert_eq!(problem["status"], status);
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.len() > 10), "{problem}");
         let retry_after = self.header("retry-after").and_then(|seconds| seconds.parse::<u32>().ok());
-        assert_eq!(retry_after.is_some(), status == 503, "{:?}", self.headers);
+        assert_eq!(retry_after.is_some(), [429, 503].contains(&status), "{:?}", self.headers);
         problem
     }
 
@@ -288,10 +301,13 @@ impl Store {
         self.say(&["KEYS", pattern]).await
     }
 
-    /// What orders have left behind: every key but the instances' own descriptions, and how long the journals are.
+    /// What orders have left behind: every key but the instances' own descriptions and what is cached, and how long the
+    /// journals are.
     pub(crate) async fn traces(&self) -> (Vec<String>, usize) {
         let mut keys = self.keys("*").await;
-        keys.retain(|key| !key.starts_with("service:"));
+        keys.retain(|key| {
+            !["service:", "product"].iter().any(|other| key.trim_start_matches('{').starts_with(other))
+        });
         keys.sort();
         (keys, self.journal().await.len())
     }

@@ -59,7 +59,14 @@ impl RawConnection {
 
     /// Whether the other side has closed the connection.
     pub(crate) async fn is_closed(&mut self) -> bool {
+        timeout(PATIENCE, self.0.read_to_end(&mut Vec::new())).await.is_ok()
+    }
+
+    /// All that still comes until the other side closes the connection.
+    pub(crate) async fn rest(&mut self) -> String {
         let mut rest = Vec::new();
-        timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.is_ok()
+        // A connection that is reset is closed too.
+        let _ = timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("the connection closes");
+        String::from_utf8_lossy(&rest).into_owned()
     }
 }

@@ -31,7 +31,7 @@ impl Shop {
         kill(Pid::from_raw(self.redis.pid().unwrap().cast_signed()), signal).unwrap();
     }
 
-    async fn until_accepting(&self) {
+    pub(crate) async fn until_accepting(&self) {
         eventually("orders to be accepted", PATIENCE, || async {
             let answer = self.gateway.post(two_books()).await;
             if answer.status == 201 { Ok(()) } else { Err(answer.text()) }

@@ -1,7 +1,9 @@
 //! A Redis that has reached its `maxmemory`.
 
+use test_support::eventually;
+
 use crate::{
-    harness::{Gateway, Shop, two_books},
+    harness::{Gateway, PATIENCE, Shop, two_books},
     view::paid,
 };
 
@@ -28,6 +30,28 @@ async fn a_full_redis_takes_no_orders_shows_those_it_has_and_recovers() {
     let placed = shop.gateway.post_with_key("a", two_books()).await;
     assert_eq!(placed.header("idempotent-replayed"), None);
     placed.order_id();
+}
+
+#[tokio::test]
+async fn four_fifths_full_takes_no_orders_and_everything_else_goes_on() {
+    let shop = Shop::open().await;
+    let id = shop.gateway.place().await;
+    let memory: String = shop.store.say(&["INFO", "memory"]).await;
+    let used: u64 = memory.lines().find_map(|line| line.strip_prefix("used_memory:")?.parse().ok()).unwrap();
+    // A tenth is left, which would be enough for many orders.
+    shop.store.configure("maxmemory", &(used * 10 / 9).to_string()).await;
+    let refused = eventually("the refusal", PATIENCE, || async {
+        let answer = shop.gateway.post(two_books()).await;
+        if answer.status == 503 { Ok(answer) } else { Err(answer.text()) }
+    })
+    .await;
+    assert!(refused.problem(503)["detail"].as_str().unwrap().contains("nearly full"));
+    let journal = shop.store.journal().await.len();
+    shop.append(&paid(id)).await;
+    shop.until_status(id, "paid").await;
+    assert_eq!(shop.store.journal().await.len(), journal + 1);
+    shop.store.configure("maxmemory", "0").await;
+    shop.until_accepting().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
 use common::{
+    http::HttpLimits,
     messages::{OrderEvent, OrderId, ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict},
     money::Money,
     names::{Names, groups},
@@ -64,7 +65,8 @@ impl Till {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let provider = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(sandbox::serve(listener, World { books: None, faults }, stop.clone()));
+        let world = World { books: None, faults };
+        tokio::spawn(sandbox::serve(listener, HttpLimits::default(), world, stop.clone()));
         let till = Self { _provider_stop: Some(stop.drop_guard()), ..Self::open_at(&provider, flags).await };
         eventually("the provider to be open", PATIENCE, async || {
             till.http.get(format!("{}/readyz", till.provider)).send().await?.error_for_status()

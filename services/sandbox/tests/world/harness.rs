@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use common::http::HttpLimits;
 use reqwest::{Client, Error, Response, StatusCode};
 use sandbox::{FaultSettings, World};
 use serde_json::{Value, json};
@@ -150,7 +151,7 @@ impl Sandbox {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let caller = Caller::new(format!("http://{}", listener.local_addr().unwrap()));
         let shutdown = CancellationToken::new();
-        let task = tokio::spawn(sandbox::serve(listener, world, shutdown.clone()));
+        let task = tokio::spawn(sandbox::serve(listener, HttpLimits::default(), world, shutdown.clone()));
         Self { caller, shutdown, task }
     }
 

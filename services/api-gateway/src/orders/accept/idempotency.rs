@@ -43,10 +43,14 @@ impl IdempotencyKey {
 
 /// What a look-up found.
 pub(crate) enum Lookup {
+    /// There was no key, and nothing to find.
+    Keyless,
     /// The key is new; an order may be made under it.
     New(Promise),
     /// The answer that was given before.
     Known(Accepted),
+    /// The key was used with another body.
+    Refused,
 }
 
 /// Hashes keys with the secret that all gateways share.
@@ -87,12 +91,15 @@ impl KeyHasher {
     pub(super) fn promise(
         &self,
         key: &IdempotencyKey,
+        caller: Option<&str>,
         body: &[u8],
         partitions: Partitions,
         names: &Names,
     ) -> Promise {
-        // Every caller is a guest until there are sessions. The zero byte keeps caller and key apart.
-        let digest = self.keyed.clone().chain_update(b"guest\0").chain_update(&key.0).finalize().into_bytes();
+        // The zero byte keeps caller and key apart, and no account's tag is `guest`.
+        let caller = caller.unwrap_or("guest");
+        let keyed = self.keyed.clone().chain_update(caller).chain_update(b"\0").chain_update(&key.0);
+        let digest = keyed.finalize().into_bytes();
         let partition = partitions.of_bytes(&digest);
         Promise {
             record: names.idempotency_record(partition, &hex::encode(digest)),
@@ -115,16 +122,17 @@ impl Promise {
 }
 
 impl Record {
-    /// 422 if the key was used for another body.
-    pub(super) fn answer_to(self, promise: &Promise) -> Result<Accepted, Problem> {
+    /// What it says to the request of this promise.
+    pub(super) fn answer_to(self, promise: &Promise) -> Lookup {
         if self.body_digest != promise.body_digest {
-            return Err(other_body());
+            return Lookup::Refused;
         }
-        Ok(Accepted { location: self.location, body: self.answer, replayed: true })
+        Lookup::Known(Accepted { location: self.location, body: self.answer, replayed: true })
     }
 }
 
-pub(super) fn other_body() -> Problem {
+/// 422: the key was used with another body.
+pub(crate) fn other_body() -> Problem {
     let detail = "this Idempotency-Key was used with another body; use a new key for another order";
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
 }

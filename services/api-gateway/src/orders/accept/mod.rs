@@ -2,6 +2,7 @@
 //! `201 Created` sent.
 
 mod idempotency;
+mod room;
 
 use std::sync::LazyLock;
 
@@ -21,8 +22,9 @@ use crate::{
     error::{internal, redis_failed},
     orders::{new_order::PricedOrder, view::OrderView},
 };
-pub(crate) use idempotency::{IdempotencyKey, Lookup};
-use idempotency::{KeyHasher, Promise, other_body};
+pub(crate) use idempotency::{IdempotencyKey, Lookup, other_body};
+use idempotency::{KeyHasher, Promise};
+use room::Room;
 
 static ACCEPT: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("accept.lua")));
 
@@ -34,6 +36,7 @@ pub(crate) struct Acceptor {
     partitions: Partitions,
     keys: KeyHasher,
     durability: DurabilityCheck,
+    room: Room,
 }
 
 /// The answer to an accepted order, which is the same however often it is asked for.
@@ -54,16 +57,23 @@ impl Acceptor {
             partitions: service.partitions,
             keys: KeyHasher::start(&service.commands, &service.names).await?,
             durability,
+            room: Room::start(service.commands.clone(), service.names.clone(), service.partitions),
         })
     }
 
-    /// Looks for the answer that an earlier request with this key got.
-    pub(crate) async fn look_up(&self, key: &IdempotencyKey, body: &[u8]) -> Result<Lookup, Problem> {
-        let promise = self.keys.promise(key, body, self.partitions, &self.names);
+    /// Looks for the answer that an earlier request of this caller, a guest unless named, with this key got.
+    pub(crate) async fn look_up(
+        &self,
+        key: Option<&IdempotencyKey>,
+        caller: Option<&str>,
+        body: &[u8],
+    ) -> Result<Lookup, Problem> {
+        let Some(key) = key else { return Ok(Lookup::Keyless) };
+        let promise = self.keys.promise(key, caller, body, self.partitions, &self.names);
         let found = promise.find(&mut self.redis.clone()).await.map_err(|error| redis_failed(&error))?;
         Ok(match found {
             None => Lookup::New(promise),
-            Some(record) => Lookup::Known(record.answer_to(&promise)?),
+            Some(record) => record.answer_to(&promise),
         })
     }
 
@@ -80,6 +90,7 @@ impl Acceptor {
             Some(promise) => self.partitions.draw_order_id(promise.partition),
             None => uuid::Uuid::new_v4(),
         };
+        self.room.check(self.partitions.of_order(id)).map_err(Problem::unavailable)?;
         let order = OrderView::accepted(id, order);
         let body = serde_json::to_vec(&order).map_err(|_| internal())?;
         let accepted = Accepted { location: format!("/orders/{id}"), body, replayed: false };

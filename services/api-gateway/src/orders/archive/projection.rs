@@ -5,16 +5,24 @@
 //! behind, a backup of the database was restored, or another took its place; then what lies between is read from the
 //! journal first.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use common::{messages::OrderEvent, names::Names, partition::Partitions};
 use redis_kit::{
     Connection,
     stream::{Commit, Delivery, Entry, Failure, Handler, Slot, StreamId, read_after},
 };
+use tokio::{sync::Mutex, time::sleep};
 use tracing::warn;
 
 use super::{ArchiveStore, store::Change};
+
+/// For how much longer than a transaction took nothing is written after it. Taking orders comes first, and the archive
+/// may be late: so it takes a quarter of the database's time at most, and what comes meanwhile is written together.
+const REST: u32 = 3;
 
 /// How many entries are read at a time to fill a gap.
 const PAGE: usize = 256;
@@ -26,6 +34,8 @@ pub(crate) struct ArchiveProjection {
     pub(crate) partitions: Partitions,
     /// How long an order stays in Redis once it is settled and archived.
     pub(crate) keep_settled: Duration,
+    /// Held by whoever writes, and until the rest is over.
+    pub(crate) turn: Arc<Mutex<()>>,
 }
 
 impl ArchiveProjection {
@@ -42,8 +52,20 @@ impl ArchiveProjection {
             let Some(last) = page.slots.last().map(Slot::id) else { break };
             let changes: Vec<Change> = page.slots.iter().filter_map(change_in_slot).collect();
             position = last;
-            self.store.write(partition, position, &changes).await?;
+            self.write(partition, position, &changes).await?;
         }
+        Ok(())
+    }
+
+    async fn write(&self, partition: u16, position: StreamId, changes: &[Change]) -> anyhow::Result<()> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let started = Instant::now();
+        self.store.write(partition, position, changes).await?;
+        let rest = started.elapsed() * REST;
+        tokio::spawn(async move {
+            sleep(rest).await;
+            drop(turn);
+        });
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The tables `orders` and `archive_positions`.
 
-use std::{collections::HashMap, fmt::Write};
+use std::collections::HashMap;
 
 use common::{
     messages::{LineItem, OrderEvent, OrderId, PaymentId},
@@ -8,8 +8,10 @@ use common::{
 };
 use jiff::Timestamp;
 use redis_kit::stream::StreamId;
-use sqlx::{AnyConnection, AssertSqlSafe, Row, any::AnyRow};
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
+use super::Cursor;
 use crate::{
     database::{Database, decode, money},
     orders::view::OrderView,
@@ -35,7 +37,7 @@ pub(super) struct Placed {
     customer_id: String,
     items: Vec<LineItem>,
     total: Money,
-    placed_at: Timestamp,
+    at: Timestamp,
     version: StreamId,
 }
 
@@ -44,18 +46,11 @@ pub(super) struct Placed {
 pub(super) struct Settled {
     order_id: OrderId,
     status: &'static str,
-    settled_at: Timestamp,
+    at: Timestamp,
     payment_id: PaymentId,
     charge_id: Option<String>,
     reason: Option<String>,
     version: StreamId,
-}
-
-/// Where a list of orders goes on: behind this one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) placed_at: Timestamp,
-    pub(crate) order_id: OrderId,
 }
 
 impl Change {
@@ -64,7 +59,7 @@ impl Change {
         let settled = |order_id: &OrderId, status, payment_id: &PaymentId| Settled {
             order_id: *order_id,
             status,
-            settled_at: occurred_at,
+            at: occurred_at,
             payment_id: *payment_id,
             charge_id: None,
             reason: None,
@@ -76,7 +71,7 @@ impl Change {
                 customer_id: customer_id.clone(),
                 items: items.clone(),
                 total: *total,
-                placed_at: occurred_at,
+                at: occurred_at,
                 version,
             }),
             OrderEvent::Paid { order_id, payment_id, charge_id, .. } => Self::Settled(Settled {
@@ -147,11 +142,14 @@ impl ArchiveStore {
         position: StreamId,
         changes: &[Change],
     ) -> sqlx::Result<()> {
-        let (placed, settled) = fold(changes);
+        let (inserts, updates) = fold(changes);
         let mut transaction = self.database.pool.begin().await?;
-        insert(&mut transaction, &placed).await?;
-        for settled in settled {
-            update(&mut transaction, settled).await?;
+        for (statement, rows) in [(INSERT, inserts), (UPDATE, updates)] {
+            if !rows.is_empty() {
+                let statement = statement.replace("$rows", self.database.rows_of_json());
+                let rows = serde_json::to_string(&rows).map_err(|error| sqlx::Error::Encode(error.into()))?;
+                sqlx::query(AssertSqlSafe(statement)).bind(rows).execute(&mut *transaction).await?;
+            }
         }
         let [ms, seq] = version(position);
         sqlx::query(
@@ -170,87 +168,83 @@ impl ArchiveStore {
     }
 }
 
-/// An order as it is inserted: with what became of it since, if that is known already.
-type NewRow<'a> = (&'a Placed, Option<&'a Settled>);
+/// A row of `orders`, or as much of it as an event tells, as the statements take it: many of them as one JSON array. (A
+/// parameter for each column of each row would cost SQLite more than the rows themselves.)
+#[derive(Serialize)]
+struct RowChange<'a> {
+    id: OrderId,
+    customer_id: Option<&'a str>,
+    items: Option<String>,
+    total: Option<i64>,
+    currency: Option<&'static str>,
+    placed_at: Option<i64>,
+    status: &'a str,
+    settled_at: Option<i64>,
+    payment_id: Option<PaymentId>,
+    charge_id: Option<&'a str>,
+    reason: Option<&'a str>,
+    version_ms: i64,
+    version_seq: i64,
+}
 
-/// Most orders are settled soon after they were placed; such an order is one row to insert, and nothing to update.
-fn fold(changes: &[Change]) -> (Vec<NewRow<'_>>, Vec<&Settled>) {
-    let (mut rows, mut updates): (Vec<NewRow<'_>>, Vec<&Settled>) = (Vec::new(), Vec::new());
-    let mut places = HashMap::new();
+/// Inserts orders that are new. One that is there, because its events come again, moves forward if it had not seen how it was
+/// settled; that it was placed is no news.
+const INSERT: &str = "INSERT INTO orders (id, customer_id, status, items, total, currency, placed_at, settled_at, \
+    payment_id, charge_id, reason, version_ms, version_seq) \
+    SELECT value ->> 'id', value ->> 'customer_id', value ->> 'status', value ->> 'items', \
+    CAST(value ->> 'total' AS BIGINT), value ->> 'currency', CAST(value ->> 'placed_at' AS BIGINT), \
+    CAST(value ->> 'settled_at' AS BIGINT), value ->> 'payment_id', value ->> 'charge_id', value ->> 'reason', \
+    CAST(value ->> 'version_ms' AS BIGINT), CAST(value ->> 'version_seq' AS BIGINT) \
+    FROM $rows WHERE true ON CONFLICT (id) DO UPDATE SET status = excluded.status, \
+    settled_at = excluded.settled_at, payment_id = excluded.payment_id, charge_id = excluded.charge_id, \
+    reason = excluded.reason, version_ms = excluded.version_ms, version_seq = excluded.version_seq \
+    WHERE excluded.settled_at IS NOT NULL \
+    AND (orders.version_ms, orders.version_seq) < (excluded.version_ms, excluded.version_seq)";
+
+/// Moves orders forward. One that the archive never heard of is not made up: what was ordered is not told here.
+const UPDATE: &str = "UPDATE orders SET status = new.status, settled_at = new.settled_at, \
+    payment_id = new.payment_id, charge_id = new.charge_id, reason = new.reason, \
+    version_ms = new.version_ms, version_seq = new.version_seq \
+    FROM (SELECT value ->> 'id' AS id, value ->> 'status' AS status, \
+    CAST(value ->> 'settled_at' AS BIGINT) AS settled_at, value ->> 'payment_id' AS payment_id, \
+    value ->> 'charge_id' AS charge_id, value ->> 'reason' AS reason, \
+    CAST(value ->> 'version_ms' AS BIGINT) AS version_ms, \
+    CAST(value ->> 'version_seq' AS BIGINT) AS version_seq FROM $rows) AS new \
+    WHERE orders.id = new.id AND (orders.version_ms, orders.version_seq) < (new.version_ms, new.version_seq)";
+
+/// What is to be inserted, and what is to be updated: each order once, as it is after all changes. Most orders are settled
+/// soon after they were placed, and are one row to insert.
+fn fold(changes: &[Change]) -> (Vec<RowChange<'_>>, Vec<RowChange<'_>>) {
+    let mut orders: HashMap<OrderId, (Option<&Placed>, Option<&Settled>)> = HashMap::new();
     for change in changes {
         match change {
-            Change::Placed(placed) => {
-                places.insert(placed.order_id, rows.len());
-                rows.push((placed, None));
-            }
-            Change::Settled(settled) => match places.get(&settled.order_id) {
-                Some(&place) => rows[place].1 = Some(settled),
-                None => updates.push(settled),
-            },
+            Change::Placed(placed) => orders.entry(placed.order_id).or_default().0 = Some(placed),
+            Change::Settled(settled) => orders.entry(settled.order_id).or_default().1 = Some(settled),
         }
     }
-    (rows, updates)
+    let rows = orders.into_iter().map(|(id, (placed, settled))| row(id, placed, settled));
+    rows.partition(|row| row.placed_at.is_some())
 }
 
-const COLUMNS: &str = "id, customer_id, status, items, total, currency, placed_at, settled_at, payment_id, charge_id, \
-                       reason, version_ms, version_seq";
-const COLUMN_COUNT: usize = 13;
-
-/// Inserts orders that are new. One that is there stays as it is: it has seen this event, and maybe later ones.
-async fn insert(connection: &mut AnyConnection, rows: &[NewRow<'_>]) -> sqlx::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
+fn row<'a>(id: OrderId, placed: Option<&'a Placed>, settled: Option<&'a Settled>) -> RowChange<'a> {
+    let latest = settled.map(|settled| settled.version).or(placed.map(|placed| placed.version));
+    let [version_ms, version_seq] = version(latest.unwrap_or_default());
+    RowChange {
+        id,
+        customer_id: placed.map(|placed| &*placed.customer_id),
+        // A list of texts and numbers always serializes.
+        items: placed.map(|placed| serde_json::to_string(&placed.items).unwrap_or_default()),
+        total: placed.map(|placed| placed.total.minor()),
+        currency: placed.map(|placed| placed.total.currency()),
+        placed_at: placed.map(|placed| placed.at.as_microsecond()),
+        status: settled.map_or("accepted", |settled| settled.status),
+        settled_at: settled.map(|settled| settled.at.as_microsecond()),
+        payment_id: settled.map(|settled| settled.payment_id),
+        charge_id: settled.and_then(|settled| settled.charge_id.as_deref()),
+        reason: settled.and_then(|settled| settled.reason.as_deref()),
+        version_ms,
+        version_seq,
     }
-    let mut statement = format!("INSERT INTO orders ({COLUMNS}) VALUES ");
-    for row in 0..rows.len() {
-        let parameters: Vec<String> =
-            (1..=COLUMN_COUNT).map(|column| format!("${}", row * COLUMN_COUNT + column)).collect();
-        let separator = if row == 0 { "" } else { ", " };
-        let _ = write!(statement, "{separator}({})", parameters.join(", "));
-    }
-    statement.push_str(" ON CONFLICT (id) DO NOTHING");
-    let mut query = sqlx::query(AssertSqlSafe(statement));
-    for (placed, settled) in rows {
-        let [ms, seq] = version(settled.map_or(placed.version, |settled| settled.version));
-        let items =
-            serde_json::to_string(&placed.items).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        query = query
-            .bind(placed.order_id.to_string())
-            .bind(&placed.customer_id)
-            .bind(settled.map_or("accepted", |settled| settled.status))
-            .bind(items)
-            .bind(placed.total.minor())
-            .bind(placed.total.currency())
-            .bind(placed.placed_at.as_microsecond())
-            .bind(settled.map(|settled| settled.settled_at.as_microsecond()))
-            .bind(settled.map(|settled| settled.payment_id.to_string()))
-            .bind(settled.and_then(|settled| settled.charge_id.clone()))
-            .bind(settled.and_then(|settled| settled.reason.clone()))
-            .bind(ms)
-            .bind(seq);
-    }
-    query.execute(connection).await?;
-    Ok(())
-}
-
-/// Moves an order forward. One that the archive never heard of is not made up: what was ordered is not told here.
-async fn update(connection: &mut AnyConnection, settled: &Settled) -> sqlx::Result<()> {
-    let [ms, seq] = version(settled.version);
-    sqlx::query(
-        "UPDATE orders SET status = $2, settled_at = $3, payment_id = $4, charge_id = $5, reason = $6, \
-         version_ms = $7, version_seq = $8 WHERE id = $1 AND (version_ms, version_seq) < ($7, $8)",
-    )
-    .bind(settled.order_id.to_string())
-    .bind(settled.status)
-    .bind(settled.settled_at.as_microsecond())
-    .bind(settled.payment_id.to_string())
-    .bind(settled.charge_id.as_deref())
-    .bind(settled.reason.as_deref())
-    .bind(ms)
-    .bind(seq)
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 /// A stream id as the columns `version_ms` and `version_seq` hold it.
@@ -281,5 +275,87 @@ fn order(row: &AnyRow) -> sqlx::Result<OrderView> {
         payment_id: row.try_get("payment_id")?,
         charge_id: row.try_get("charge_id")?,
         reason: row.try_get("reason")?,
+        version: position(row)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use iso_currency::Currency;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn store() -> (ArchiveStore, TempDir) {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("a.db").display());
+        (ArchiveStore::new(&Database::open(&url).await.unwrap()), folder)
+    }
+
+    fn at(milliseconds: u64) -> StreamId {
+        StreamId { milliseconds, sequence: 0 }
+    }
+
+    fn placed(order_id: OrderId, milliseconds: u64) -> Change {
+        let total = Money::new(120, Currency::EUR);
+        let items = vec![LineItem { sku: "PEN-1".into(), quantity: 1, unit_price: total }];
+        let event = OrderEvent::Placed { order_id, customer_id: "42".into(), items, total };
+        Change::of(&event, Timestamp::UNIX_EPOCH, at(milliseconds)).unwrap()
+    }
+
+    fn parked(order_id: OrderId, milliseconds: u64) -> Change {
+        let (payment_id, amount) = (PaymentId::of(order_id), Money::new(120, Currency::EUR));
+        let (customer_id, reason) = ("42".into(), "nobody knows".into());
+        let event =
+            OrderEvent::PaymentParked { order_id, customer_id, payment_id, amount, reason, attempts: 1 };
+        Change::of(&event, Timestamp::UNIX_EPOCH, at(milliseconds)).unwrap()
+    }
+
+    fn paid(order_id: OrderId, milliseconds: u64) -> Change {
+        let (payment_id, amount) = (PaymentId::of(order_id), Money::new(120, Currency::EUR));
+        let (customer_id, charge_id) = ("42".into(), "ch_1".into());
+        let event = OrderEvent::Paid {
+            order_id,
+            customer_id,
+            payment_id,
+            amount,
+            charge_id,
+            attempt: 1,
+            resolution: None,
+        };
+        Change::of(&event, Timestamp::UNIX_EPOCH, at(milliseconds)).unwrap()
+    }
+
+    async fn status(store: &ArchiveStore, id: OrderId) -> String {
+        store.find(id).await.unwrap().unwrap().status
+    }
+
+    #[tokio::test]
+    async fn what_was_written_before_the_end_came_moves_forward_when_all_of_it_comes_again() {
+        let (store, _folder) = store().await;
+        let id = OrderId::new_v4();
+        // Written, and then whoever did so died before the group's cursor was moved.
+        store.write(0, at(1), &[placed(id, 1)]).await.unwrap();
+        store.write(0, at(3), &[placed(id, 1), parked(id, 2), paid(id, 3)]).await.unwrap();
+        assert_eq!(status(&store, id).await, "paid");
+        let order = store.find(id).await.unwrap().unwrap();
+        assert_eq!((order.charge_id.as_deref(), order.reason, order.version), (Some("ch_1"), None, at(3)));
+    }
+
+    #[tokio::test]
+    async fn nothing_moves_back() {
+        let (store, _folder) = store().await;
+        let id = OrderId::new_v4();
+        store.write(0, at(3), &[placed(id, 1), parked(id, 2), paid(id, 3)]).await.unwrap();
+        for late in [
+            vec![placed(id, 4)],
+            vec![placed(id, 1)],
+            vec![parked(id, 2)],
+            vec![placed(id, 1), parked(id, 2)],
+        ] {
+            store.write(0, at(2), &late).await.unwrap();
+            assert_eq!(status(&store, id).await, "paid");
+            assert_eq!(store.position(0).await.unwrap(), at(3));
+        }
+    }
 }

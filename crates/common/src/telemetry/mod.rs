@@ -1,9 +1,12 @@
 //! Logs and metrics, set up once a process.
 
-use std::io::IsTerminal;
+mod one_line;
+
+use std::io::{IsTerminal, stdout};
 
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use one_line::{VisibleFields, VisibleJson};
 use tracing::error;
 use tracing_subscriber::{
     EnvFilter,
@@ -37,15 +40,18 @@ pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| {
         anyhow::anyhow!("cannot read the log filter {:?} (--log or RUST_LOG): {error}", args.log)
     })?;
-    let terminal = std::io::stdout().is_terminal();
+    let terminal = stdout().is_terminal();
     let format = args.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     // A log that nobody reads any more must not disturb the draining of who writes it.
     let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     let outcome = match format {
         LogFormat::Pretty => {
-            builder.with_ansi(colour_is_wanted()).with_timer(LocalTime).with_target(false).try_init()
+            let builder = builder.with_ansi(colour_is_wanted()).with_timer(LocalTime).with_target(false);
+            builder.fmt_fields(VisibleFields).try_init()
         }
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => {
+            builder.json().flatten_event(true).with_writer(|| VisibleJson(stdout())).try_init()
+        }
     };
     outcome.map_err(|error| anyhow::anyhow!("cannot set up logging: {error}"))?;
     std::panic::set_hook(Box::new(|panic| error!(%panic, "a task panicked")));
@@ -63,7 +69,7 @@ impl FormatTime for LocalTime {
 
 /// Whether standard output wants colour: a terminal does, unless `NO_COLOR` is set, and `CLICOLOR_FORCE` insists.
 pub fn colour_is_wanted() -> bool {
-    anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+    anstream::AutoStream::choice(&stdout()) != anstream::ColorChoice::Never
 }
 
 /// Collects this process's metrics; the handle renders them for `/metrics`.

@@ -1,62 +1,24 @@
-//! The HTTP side that every service has: where it listens, and `/livez`, `/readyz`, `/metrics`.
+//! What orchestrators and operators ask every service, and the service's own routes behind it.
 
 use std::{
     future::ready,
-    io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, OnceLock},
 };
 
-use anyhow::Context;
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::{RawQuery, Request, State},
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
-use clap::Args;
-use listenfd::ListenFd;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
-    health::{Health, all_well},
+    health::{Health, Part, all_well},
     problem::Problem,
     telemetry,
 };
-
-/// Where a service listens.
-#[derive(Args, Clone, Debug)]
-pub struct HttpArgs {
-    /// The address to listen on
-    #[arg(long, env = "LISTEN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
-    pub listen_host: IpAddr,
-    /// The port to listen on; 0 takes any free one [default: api-gateway 8080, sandbox 8090, others 0]
-    #[arg(long, env = "PORT")]
-    pub port: Option<u16>,
-}
-
-impl HttpArgs {
-    /// The listener that this process was started with, if it was (socket activation: `LISTEN_FDS`, as systemd sets it).
-    /// Else binds the port asked for, or `default_port`; fails with what to do when it is taken.
-    pub async fn bind(&self, default_port: u16) -> anyhow::Result<TcpListener> {
-        if let Some(listener) = given_listener().context("cannot use the socket given by LISTEN_FDS")? {
-            return Ok(listener);
-        }
-        let address = SocketAddr::new(self.listen_host, self.port.unwrap_or(default_port));
-        TcpListener::bind(address)
-            .await
-            .with_context(|| format!("cannot listen on {address}; choose another port with --port or PORT"))
-    }
-}
-
-fn given_listener() -> io::Result<Option<TcpListener>> {
-    let Some(listener) = ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener).map(Some)
-}
 
 const STARTING: &str = "the service is starting";
 
@@ -88,7 +50,9 @@ impl Mount {
 /// The probes and metrics, and behind them whatever `mount` is opened with.
 ///
 /// - `/livez`: 200 as long as the process answers at all.
-/// - `/readyz`: 200 when `mount` is open and every part of `health` is well, else 503; the body names each part.
+/// - `/readyz`: 200 when `mount` is open and every part of `health` is well, else 503. `{"ready":false,"parts":{…}}` names
+///   the parts that are not well, each with the reason; `/readyz?verbose` tells of every part whether it is well and since
+///   when, as far as probes have seen.
 /// - `/metrics`: Prometheus text format.
 pub fn routes(health: Health, mount: Mount) -> Router {
     let metrics = telemetry::metrics();
@@ -96,7 +60,7 @@ pub fn routes(health: Health, mount: Mount) -> Router {
     health.add("start", move || opened.check_open());
     Router::new()
         .route("/livez", get(|| ready("live\n")))
-        .route("/readyz", get(move || ready(readiness(&health))))
+        .route("/readyz", get(move |RawQuery(query)| ready(readiness(&health, query.as_deref()))))
         .route(
             "/metrics",
             get(move || {
@@ -116,48 +80,40 @@ pub async fn unknown_route(uri: Uri) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
 }
 
-fn readiness(health: &Health) -> Response {
+fn readiness(health: &Health, query: Option<&str>) -> Response {
     let parts = health.parts();
     let ready = all_well(&parts);
-    let parts: Map<String, Value> = parts
-        .into_iter()
-        .map(|(part, state)| (part.to_owned(), state.map_or_else(Value::from, |()| "ok".into())))
-        .collect();
+    let told: Map<String, Value> = if is_verbose(query) {
+        parts.into_iter().map(|(name, part)| (name.to_owned(), everything(&part))).collect()
+    } else {
+        parts
+            .into_iter()
+            .filter_map(|(name, part)| Some((name.to_owned(), part.state.err()?.into())))
+            .collect()
+    };
+    let mut body = json!({ "ready": ready });
+    if !told.is_empty() {
+        body["parts"] = told.into();
+    }
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(json!({ "ready": ready, "parts": parts }))).into_response()
+    (status, Json(body)).into_response()
 }
 
-/// Serves until `shutdown`, then finishes the requests in flight.
-pub async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    shutdown: CancellationToken,
-) -> std::io::Result<()> {
-    axum::serve(NoDelay(listener), routes).with_graceful_shutdown(shutdown.cancelled_owned()).await
+fn is_verbose(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|word| word == "verbose" || word.starts_with("verbose=")))
 }
 
-/// Small answers must not wait for the acknowledgement of earlier ones (Nagle's algorithm).
-struct NoDelay(TcpListener);
-
-impl axum::serve::Listener for NoDelay {
-    type Io = tokio::net::TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        let (stream, peer) = axum::serve::Listener::accept(&mut self.0).await;
-        // A connection without the option is slower, not wrong.
-        let _ = stream.set_nodelay(true);
-        (stream, peer)
+fn everything(part: &Part) -> Value {
+    let mut told = json!({ "well": part.state.is_ok(), "since": part.since.to_string() });
+    if let Err(reason) = &part.state {
+        told["reason"] = reason.as_str().into();
     }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
+    told
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::body::{Body, to_bytes};
     use tower::ServiceExt;
 
     use super::*;
@@ -185,5 +141,29 @@ mod tests {
     async fn a_probe_that_is_not_read_is_405() {
         let routes = routes(Health::default(), Mount::default());
         assert_eq!(status(&routes, "POST", "/readyz").await, 405);
+    }
+
+    async fn readyz(health: &Health, query: &str) -> Value {
+        let request = Request::builder().uri(format!("/readyz{query}")).body(Body::empty()).unwrap();
+        let answer = routes(health.clone(), Mount::default()).oneshot(request).await.unwrap();
+        serde_json::from_slice(&to_bytes(answer.into_body(), usize::MAX).await.unwrap()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn readiness_names_what_is_not_well_and_when_asked_everything() {
+        let health = Health::default();
+        health.add("redis", || Ok(()));
+        let brief = readyz(&health, "").await;
+        assert_eq!(brief, json!({ "ready": false, "parts": { "start": STARTING } }));
+        for query in ["?verbose", "?a=b&verbose=1"] {
+            let mut verbose = readyz(&health, query).await;
+            for part in ["redis", "start"] {
+                let since = verbose["parts"][part].as_object_mut().unwrap().remove("since").unwrap();
+                since.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+            }
+            let parts = json!({ "redis": { "well": true }, "start": { "well": false, "reason": STARTING } });
+            assert_eq!(verbose, json!({ "ready": false, "parts": parts }));
+        }
+        assert_eq!(readyz(&health, "?verbosely").await, brief);
     }
 }

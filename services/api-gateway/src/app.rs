@@ -1,0 +1,67 @@
+//! What all handlers work with.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::{
+    extract::FromRef,
+    http::{HeaderMap, header},
+};
+use redis_kit::session::{SessionCookie, Sessions, Token};
+
+use crate::{
+    accounts::{AccountStore, Familiar, Login, Passwords},
+    catalogue::Catalogue,
+    limits::Limits,
+    orders::{Orders, accept::Acceptor, events::Events},
+    users::Users,
+};
+
+/// The parts of the gateway, shared by all requests. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) acceptor: Acceptor,
+    pub(crate) orders: Orders,
+    pub(crate) events: Events,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) users: Users,
+    pub(crate) accounts: AccountStore,
+    pub(crate) passwords: Passwords,
+    pub(crate) familiar: Familiar,
+    pub(crate) sessions: Sessions<Login>,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) limits: Limits,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The token that a request's cookie holds. Whether it opens anything is another question.
+    pub(crate) fn token_of(&self, headers: &HeaderMap) -> Option<Token> {
+        let lines = headers.get_all(header::COOKIE).into_iter();
+        self.cookie.read(lines.filter_map(|line| line.to_str().ok()))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl FromRef<App> for Sessions<Login> {
+    fn from_ref(app: &App) -> Self {
+        app.sessions.clone()
+    }
+}
+
+impl FromRef<App> for SessionCookie {
+    fn from_ref(app: &App) -> Self {
+        app.cookie.clone()
+    }
+}
