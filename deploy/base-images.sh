@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/debian.sh"
 readonly compose_file="$here/../docker-compose.yml" dockerfile="$here/Dockerfile"
 
-# The release that the packages come from. Its Redis, HAProxy and C library are the ones that the tags promise.
+# The release that the packages come from. Its Redis, PostgreSQL, HAProxy and C library are those that the tags promise.
 readonly release=trixie base_image=orderly/stand-in-debian:trixie
 # Tells a stand-in from the real image: docker images --filter label=orderly.stand-in
 readonly stand_in_label=orderly.stand-in=true
@@ -89,7 +89,7 @@ build_image() {
 check_version() {
   local tag=$1 wanted got
   shift
-  wanted=$(sed -nE 's/.*:([0-9]+\.[0-9]+).*/\1/p' <<<"$tag")
+  wanted=$(sed -nE 's/.*:([0-9]+(\.[0-9]+)?).*/\1/p' <<<"$tag")
   got=$(docker run --rm --entrypoint "$1" "$tag" "${@:2}")
   if ! grep -qE "(^|[^0-9.])${wanted//./\\.}\." <<<"$got"; then
     docker rmi "$tag" >/dev/null
@@ -113,6 +113,29 @@ EXPOSE 6379
 CMD ["redis-server", "--protected-mode", "no"]
 EOF
   check_version "$1" redis-server --version
+}
+
+stand_in_postgres() {
+  build_image "$1" <<'EOF'
+FROM base
+# The package would make a database of its own, which the volume hides.
+RUN groupadd --system --gid 999 postgres \
+ && useradd --system --uid 999 --gid postgres --home-dir /var/lib/postgresql --shell /bin/bash postgres \
+ && mkdir /etc/postgresql-common \
+ && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf \
+ && apt-get update \
+ && apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold postgresql \
+ && rm -rf /var/lib/apt/lists/* \
+ && ln -s /usr/lib/postgresql/*/bin /usr/lib/postgresql/bin \
+ && install -d -o postgres -g postgres -m 1777 /var/lib/postgresql/data
+ENV PGDATA=/var/lib/postgresql/data PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/bin
+VOLUME /var/lib/postgresql/data
+USER postgres
+STOPSIGNAL SIGINT
+EXPOSE 5432
+CMD ["postgres"]
+EOF
+  check_version "$1" postgres --version
 }
 
 stand_in_haproxy() {
@@ -213,6 +236,7 @@ main() {
     docker rmi --force "$base_image" >/dev/null
   fi
   provide REDIS_IMAGE stand_in_redis
+  provide POSTGRES_IMAGE stand_in_postgres
   provide HAPROXY_IMAGE stand_in_haproxy
   provide RUNTIME_IMAGE stand_in_runtime
   provide RUST_IMAGE stand_in_rust
