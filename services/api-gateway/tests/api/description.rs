@@ -65,6 +65,7 @@ async fn the_pages_load_nothing_from_elsewhere() {
     let policy = page.header("content-security-policy").unwrap();
     assert!(policy.starts_with("default-src 'self'"), "{policy}");
     let text = page.text();
+    assert!(text.contains("<html"), "{text}");
     for address in ["src=\"http", "href=\"http", "src=\"//", "href=\"//"] {
         assert!(!text.contains(address), "{text}");
     }
