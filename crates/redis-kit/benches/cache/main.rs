@@ -13,8 +13,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on panics")]
 
-// What the contenders share is the same as for locks.
-#[path = "../lock/rig.rs"]
+#[path = "../rig/mod.rs"]
 mod rig;
 
 use std::{convert::Infallible, time::Duration};
@@ -23,6 +22,10 @@ use redis_kit::cache::{Cache, CacheOptions, Policy, Source};
 use rig::{Rig, rate};
 use serde::{Deserialize, Serialize};
 use test_support::Table;
+
+/// How many tasks there are.
+const TASKS: usize = 32;
+const CYCLES: (&str, usize) = ("BENCH_CYCLES", 100_000);
 
 /// Each task reads a key of its own.
 const OWN: &str = "1 a key each, reads/s";

@@ -27,11 +27,16 @@
 
 mod by_hand;
 mod ours;
+#[path = "../rig/mod.rs"]
 mod rig;
 
 use by_hand::Fence;
 use rig::Rig;
 use test_support::Table;
+
+/// How many tasks there are.
+const TASKS: usize = 32;
+const CYCLES: (&str, usize) = ("BENCH_CYCLES", 100_000);
 
 /// Each task has a lock of its own.
 const UNCONTENDED: &str = "1 a key each, cycles/s";

@@ -2,7 +2,10 @@
 
 use redis::{Value, aio::MultiplexedConnection};
 
-use crate::rig::{self, Rig, rate};
+use crate::{
+    INTERVAL, LIMIT,
+    rig::{Rig, rate},
+};
 
 /// The script that ours calls, called for one check alone.
 const OURS: &str = include_str!("../../src/rate_limit/lua/check.lua");
@@ -27,14 +30,14 @@ pub(crate) async fn run(rig: &Rig, script: Script, key: fn(usize, usize) -> Stri
         Script::Bare => BARE,
     };
     let hash = load(&mut connection, text).await;
-    rate(rig.checks, |task, checks| {
+    rate(rig.cycles, |task, checks| {
         let (hash, mut connection) = (hash.clone(), connection.clone());
         async move {
             for n in 0..checks {
                 let mut check = redis::cmd("EVALSHA");
                 check.arg(&hash).arg(1).arg(format!("rate:{{{}}}:limit", key(task, n)));
-                let interval = u64::try_from(rig::INTERVAL.as_micros()).expect("a small number");
-                check.arg(1).arg(interval).arg(interval * u64::from(rig::LIMIT)).arg(0);
+                let interval = u64::try_from(INTERVAL.as_micros()).expect("a small number");
+                check.arg(1).arg(interval).arg(interval * u64::from(LIMIT)).arg(0);
                 let answer: Value = check.query_async(&mut connection).await.expect("an answer");
                 assert_ne!(answer, Value::Int(0), "the bare one says no");
             }

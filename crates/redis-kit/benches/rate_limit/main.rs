@@ -15,11 +15,23 @@
 
 mod by_hand;
 mod ours;
+#[path = "../rig/mod.rs"]
 mod rig;
+
+use std::time::Duration;
 
 use by_hand::Script;
 use rig::Rig;
 use test_support::Table;
+
+/// How many tasks there are.
+const TASKS: usize = 64;
+const CYCLES: (&str, usize) = ("BENCH_CHECKS", 300_000);
+
+/// In which time a unit flows back, as for ten a minute, so that keys live as long as they do in use.
+const INTERVAL: Duration = Duration::from_secs(6);
+/// More than anybody uses here.
+const LIMIT: u32 = 100_000_000;
 
 /// Checks of a thousand subjects.
 const MANY: &str = "1 a thousand subjects, checks/s";
@@ -34,7 +46,7 @@ fn main() {
 async fn measure() -> Table {
     let rig = Rig::start().await;
     let mut table = Table::against("by hand");
-    let many: fn(usize, usize) -> String = |task, n| format!("customer:{}", (task + n * rig::TASKS) % 1000);
+    let many: fn(usize, usize) -> String = |task, n| format!("customer:{}", (task + n * TASKS) % 1000);
     let one: fn(usize, usize) -> String = |_, _| "customer".to_owned();
     for round in 1..=rig.rounds {
         eprintln!("round {round} of {}", rig.rounds);

@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use redis_kit::rate_limit::{Limiter, LimiterOptions, OnFailure, Policies, Policy, Subject};
 
-use crate::rig::{INTERVAL, LIMIT, Rig, rate};
+use crate::{
+    INTERVAL, LIMIT,
+    rig::{Rig, rate},
+};
 
 pub(crate) async fn run(rig: &Rig, key: fn(usize, usize) -> String) -> f64 {
     // Somebody else may need the machine for longer than a check would wait.
@@ -11,7 +14,7 @@ pub(crate) async fn run(rig: &Rig, key: fn(usize, usize) -> String) -> f64 {
     let limiter = Limiter::new(&rig.redis, options).expect("a connection");
     let policy = Policy::new("limit", LIMIT, INTERVAL * LIMIT).expect("a policy");
     let policies = Policies::from(policy);
-    rate(rig.checks, |task, checks| {
+    rate(rig.cycles, |task, checks| {
         let (limiter, policies) = (limiter.clone(), policies.clone());
         async move {
             for n in 0..checks {

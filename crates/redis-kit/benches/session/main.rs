@@ -11,14 +11,17 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on panics")]
 
-// What the contenders share is the same as for locks.
-#[path = "../lock/rig.rs"]
+#[path = "../rig/mod.rs"]
 mod rig;
 
 use redis_kit::session::{SessionOptions, Sessions, Token, UserKeys};
 use rig::{Rig, rate};
 use serde::{Deserialize, Serialize};
 use test_support::Table;
+
+/// How many tasks there are.
+const TASKS: usize = 32;
+const CYCLES: (&str, usize) = ("BENCH_CYCLES", 100_000);
 
 const LOADS: &str = "a session each, loads/s";
 
@@ -62,7 +65,7 @@ async fn measure() -> Table {
     let rig = Rig::start().await;
     let sessions = Sessions::new(&rig.redis, SessionOptions::default()).expect("a connection");
     let mut tokens = Vec::new();
-    for task in 0..rig::TASKS {
+    for task in 0..TASKS {
         let begun = sessions.begin(&format!("user-{task}"), Login::sample(), None).await;
         tokens.push(begun.expect("a session").0);
     }

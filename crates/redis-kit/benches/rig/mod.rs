@@ -1,4 +1,4 @@
-//! What the contenders share: a server, and tasks that do the same over and over.
+//! What the contenders of several benchmarks share: a server, and tasks that do the same over and over.
 
 use std::{env, time::Instant};
 
@@ -7,8 +7,10 @@ use local_redis::{Durability, Server};
 use redis::{IntoConnectionInfo, ProtocolVersion, aio::MultiplexedConnection, io::tcp::TcpSettings};
 use redis_kit::Redis;
 
-pub(crate) const TASKS: usize = 32;
+use crate::{CYCLES, TASKS};
 
+/// `TASKS` is how many tasks there are, and `CYCLES` names the variable that says how many cycles they do in all, and how many
+/// they do unless it does.
 pub(crate) struct Rig {
     pub(crate) rounds: usize,
     pub(crate) cycles: usize,
@@ -23,7 +25,7 @@ impl Rig {
         let server = Server::ephemeral(Durability::Volatile).await.expect("a Redis server");
         Self {
             rounds: number("BENCH_ROUNDS", 7),
-            cycles: number("BENCH_CYCLES", 100_000),
+            cycles: number(CYCLES.0, CYCLES.1),
             only: env::var("BENCH_ONLY").unwrap_or_default(),
             redis: Redis::open(&server.url()).expect("its URL"),
             server,
