@@ -2,11 +2,8 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use axum::{
-    extract::FromRef,
-    http::{HeaderMap, header},
-};
-use redis_kit::session::{SessionCookie, Sessions, Token};
+use axum::extract::FromRef;
+use redis_kit::session::{SessionCookie, Sessions};
 
 use crate::{
     accounts::{AccountStore, Familiar, Login, Passwords},
@@ -37,12 +34,6 @@ pub(crate) struct Parts {
 impl App {
     pub(crate) fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
-    }
-
-    /// The token that a request's cookie holds. Whether it opens anything is another question.
-    pub(crate) fn token_of(&self, headers: &HeaderMap) -> Option<Token> {
-        let lines = headers.get_all(header::COOKIE).into_iter();
-        self.cookie.read(lines.filter_map(|line| line.to_str().ok()))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! | to follow | open |
 //! |---|---|
-//! | a request | `routes.rs`, and its body `body.rs` |
+//! | a request | `routes.rs`, and what holds for all of them: `edge/` |
+//! | who may log in | `accounts/` |
 //! | an order | `orders/` |
 //! | prices | `catalogue/` |
 //! | what is kept in SQL | `database.rs`, and the tables in `migrations/` |

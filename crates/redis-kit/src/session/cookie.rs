@@ -77,6 +77,13 @@ impl SessionCookie {
         let only = values.next()?;
         if values.next().is_some() { None } else { Token::parse(only) }
     }
+
+    /// The same by a request's head. Whether the token opens anything is another question.
+    #[cfg(feature = "axum")]
+    pub fn token_of(&self, headers: &http::HeaderMap) -> Option<Token> {
+        let lines = headers.get_all(http::header::COOKIE).into_iter();
+        self.read(lines.filter_map(|line| line.to_str().ok()))
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use axum_core::{
     extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header::COOKIE, request::Parts};
+use http::{StatusCode, request::Parts};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{cookie::SessionCookie, record::Session, sessions::Sessions, token::Token};
@@ -55,9 +55,7 @@ where
     type Rejection = SessionRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, SessionRejection> {
-        let headers = parts.headers.get_all(COOKIE).into_iter();
-        let texts = headers.filter_map(|header: &HeaderValue| header.to_str().ok());
-        let Some(token) = SessionCookie::from_ref(state).read(texts) else { return Ok(None) };
+        let Some(token) = SessionCookie::from_ref(state).token_of(&parts.headers) else { return Ok(None) };
         let session = Sessions::from_ref(state).load(&token).await?;
         Ok(session.map(|session| Self { token, session }))
     }

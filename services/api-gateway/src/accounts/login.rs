@@ -116,7 +116,7 @@ pub(super) async fn log_in(
 ) -> Result<impl IntoResponse, Problem> {
     let Credentials { email, password } = parse(&body)?;
     let (account, hash) = check(&app, from, &email, password).await?;
-    let old = app.token_of(&headers);
+    let old = app.cookie.token_of(&headers);
     let login = login(account, from, &headers);
     let (token, session) = begin(&app, login, old.as_ref()).await?;
     // Whoever changes a password ends the sessions that there are; this one may have begun after that.
@@ -189,7 +189,7 @@ pub(super) async fn log_out(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
-    if let Some(token) = app.token_of(&headers) {
+    if let Some(token) = app.cookie.token_of(&headers) {
         app.sessions.revoke(&token).await.map_err(|error| redis_failed(&error))?;
     }
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, app.cookie.clear())])))

@@ -107,7 +107,7 @@ async fn recognise(
     body: &[u8],
 ) -> Result<(Option<Session<Login>>, Lookup), Problem> {
     let answered = |caller| app.acceptor.look_up(key, caller, body);
-    let Some(token) = app.token_of(headers) else { return Ok((None, answered(None).await?)) };
+    let Some(token) = app.cookie.token_of(headers) else { return Ok((None, answered(None).await?)) };
     let session = async { app.sessions.load(&token).await.map_err(|error| redis_failed(&error)) };
     let (session, lookup) = try_join(session, answered(Some(token.tag()))).await?;
     if session.is_some() { Ok((session, lookup)) } else { Ok((None, answered(None).await?)) }
@@ -156,7 +156,7 @@ async fn visible(
     if !order.is_of_account() {
         return Ok((order, None));
     }
-    let token = app.token_of(headers).ok_or_else(unknown)?;
+    let token = app.cookie.token_of(headers).ok_or_else(unknown)?;
     let session = app.sessions.load(&token).await.map_err(|error| redis_failed(&error))?;
     let login = session.map(|session| session.data);
     if order.is_seen_by(login.as_ref()) { Ok((order, Some(token))) } else { Err(unknown()) }
