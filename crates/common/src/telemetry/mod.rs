@@ -1,16 +1,20 @@
 //! Logs and metrics, set up once a process.
 
 mod one_line;
+mod sampled;
 
 use std::io::{IsTerminal, stdout};
 
 use clap::{Args, ValueEnum};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use one_line::{VisibleFields, VisibleJson};
+use sampled::Sampled;
 use tracing::error;
 use tracing_subscriber::{
     EnvFilter,
     fmt::{format::Writer, time::FormatTime},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
 
 /// How a service logs.
@@ -47,10 +51,11 @@ pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
     let outcome = match format {
         LogFormat::Pretty => {
             let builder = builder.with_ansi(colour_is_wanted()).with_timer(LocalTime).with_target(false);
-            builder.fmt_fields(VisibleFields).try_init()
+            builder.fmt_fields(VisibleFields).finish().with(Sampled::default()).try_init()
         }
         LogFormat::Json => {
-            builder.json().flatten_event(true).with_writer(|| VisibleJson(stdout())).try_init()
+            let builder = builder.json().flatten_event(true).with_writer(|| VisibleJson(stdout()));
+            builder.finish().with(Sampled::default()).try_init()
         }
     };
     outcome.map_err(|error| anyhow::anyhow!("cannot set up logging: {error}"))?;

@@ -1,5 +1,6 @@
 //! What a gateway writes to its log, counts in its metrics and tells in its answers, when everything is logged that can be.
 
+use futures_util::StreamExt;
 use local_redis::{Durability, Server};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -41,6 +42,11 @@ impl Talkative {
             .env("LOG_FORMAT", format)
             .env("REDIS_URL", format!("redis://shop:{REDIS_PASSWORD}@127.0.0.1:{}", redis.port()))
             .env("DATABASE_URL", &database.url)
+            .envs([
+                ("ORDERS_PER_MINUTE", "0"),
+                ("GUEST_ORDERS_PER_MINUTE", "0"),
+                ("REQUESTS_PER_MINUTE", "0"),
+            ])
             .env("USER_API_URL", format!("http://shop:{DIRECTORY_PASSWORD}@127.0.0.1:1"))
             .envs([("ADMIN_EMAIL", ADMIN), ("ADMIN_PASSWORD", PASSWORDS[0])]);
         let program = Program::start(&mut command).await;
@@ -96,6 +102,38 @@ impl Talkative {
     async fn stop(self) -> String {
         self.program.stop().await
     }
+}
+
+/// What a line of JSON says of a field, as a number.
+fn number(line: &str, field: &str) -> u64 {
+    let event: Value = serde_json::from_str(line).unwrap();
+    event[field].as_u64().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn what_is_not_logged_because_there_is_too_much_of_it_is_counted() {
+    const ORDERS: u64 = 600;
+    let gateway = Talkative::start("json").await;
+    let order = json!({ "customer_id": "42", "items": [{ "sku": "PEN-1", "quantity": 1 }] }).to_string();
+    let order = || {
+        let request = gateway.request("POST", "/orders").header("content-type", "application/json");
+        Answer::to(request.body(order.clone()))
+    };
+    let answers: Vec<Answer> =
+        futures_util::stream::iter(0..ORDERS).map(|_| order()).buffer_unordered(64).collect().await;
+    assert!(answers.iter().all(|answer| answer.status == 201), "{}", answers[0].text());
+    let told = || {
+        let log = gateway.program.written();
+        let accepted = log.lines().filter(|line| line.contains("accepted the order")).count() as u64;
+        let left_out = log.lines().filter(|line| line.contains("\"like\":\"api_gateway::orders::accept\""));
+        (accepted, left_out.map(|line| number(line, "left_out")).sum::<u64>())
+    };
+    eventually("all orders to be logged or counted", PATIENCE, || async {
+        let (accepted, left_out) = told();
+        if accepted + left_out == ORDERS { Ok(()) } else { Err(format!("{accepted} and {left_out}")) }
+    })
+    .await;
+    assert!(told().1 > 0, "so many were never too many");
 }
 
 #[tokio::test]

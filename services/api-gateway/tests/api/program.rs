@@ -54,6 +54,11 @@ impl Program {
         Answer::to(client.get(format!("http://{}/livez", self.address))).await
     }
 
+    /// All that it has written so far.
+    pub(crate) fn written(&self) -> String {
+        self.output.text()
+    }
+
     /// Asks it to stop; tells all that it has written.
     pub(crate) async fn stop(self) -> String {
         let pid = self.process.id().expect("it runs").cast_signed();
