@@ -50,6 +50,10 @@
 //! # }).unwrap();
 //! ```
 //!
+//! # What is kept
+//! What was taken stands in Redis's memory and in its replicas', and not in its append-only file: a server that syncs that
+//! file before it answers would let every check wait for its disk. So a limit may begin anew when Redis is restarted.
+//!
 //! # How much a limit lets through
 //! It is the generic cell rate algorithm (GCRA). As many units as the limit may be used at once, and each flows back by
 //! itself, one in a limit-th of the period. There is no window at whose edge two bursts meet, and nothing but one number

@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, info_span};
 use super::{
     Commit, Delivery, Failure, Handler, StreamId, Undecodable, WorkerOptions,
     competing::Claim,
-    message::{RawFields, decode, replayed_for},
+    message::{RawFields, decode, message_type, replayed_for},
     metrics::DeliveryMetrics,
 };
 use crate::{Connection, Error, trace::TraceContext};
@@ -66,9 +66,11 @@ impl<H: Handler> Attempts<H> {
         entry: &RawEntry,
         delivery: Result<Delivery<H::Message>, Outcome>,
     ) -> (Span, impl Future<Output = Outcome> + Send + use<H>) {
-        let attempt = entry.failed + 1;
-        let trace = delivery.as_ref().map(|delivery| delivery.trace).ok();
-        let span = self.span(entry.id, attempt, trace);
+        let span = match &delivery {
+            // There is nothing to tell.
+            Err(Outcome::Commit(_)) => Span::none(),
+            delivery => self.span(entry, delivery.as_ref().map(|delivery| delivery.trace).ok()),
+        };
         let attempts = Arc::clone(self);
         let outcome = async move {
             match delivery {
@@ -92,6 +94,9 @@ impl<H: Handler> Attempts<H> {
             // Another group's dead letter; this one has had the entry long ago.
             return Err(Outcome::Commit(Commit::new()));
         }
+        if message_type(&entry.fields).is_some_and(|known| !self.handler.concerns(known)) {
+            return Err(Outcome::Commit(Commit::new()));
+        }
         match decode(&entry.fields) {
             Ok(decoded) => Ok(Delivery {
                 message: decoded.message,
@@ -113,13 +118,13 @@ impl<H: Handler> Attempts<H> {
     }
 
     /// The span of a delivery, linked to the one that wrote the entry: an exporter finds both in the same trace.
-    fn span(&self, id: StreamId, attempt: u32, trace: Option<TraceContext>) -> Span {
+    fn span(&self, entry: &RawEntry, trace: Option<TraceContext>) -> Span {
         let span = info_span!(
             "delivery",
             stream = self.stream,
             group = self.group,
-            stream_id = %id,
-            attempt,
+            stream_id = %entry.id,
+            attempt = entry.failed + 1,
             trace_id = tracing::field::Empty,
             parent_span_id = tracing::field::Empty,
         );

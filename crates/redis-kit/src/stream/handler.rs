@@ -20,6 +20,12 @@ pub trait Handler: Send + Sync + 'static {
         delivery: Delivery<Self::Message>,
     ) -> impl Future<Output = Result<Commit, Failure>> + Send;
 
+    /// Whether entries of this type are anything to this handler. Others are passed as if nothing had to be done about them,
+    /// without being decoded. All are, unless it says otherwise.
+    fn concerns(&self, _message_type: &str) -> bool {
+        true
+    }
+
     /// In ordered mode, sees the entries that were read together, before [`Self::handle`] gets them one by one: for work
     /// outside Redis that costs as much for many as for one, such as a transaction of a database.
     ///

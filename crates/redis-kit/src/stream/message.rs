@@ -110,7 +110,7 @@ impl RawFields {
 }
 
 pub(super) fn decode<M: Message>(fields: &RawFields) -> Result<Decoded<M>, Undecodable> {
-    let message_type = text(fields, "type")?;
+    let message_type = message_type(fields).ok_or(Undecodable::Field { field: "type" })?;
     if !M::TYPES.contains(&message_type) {
         return Err(Undecodable::UnknownType(message_type.into()));
     }
@@ -127,6 +127,11 @@ pub(super) fn decode<M: Message>(fields: &RawFields) -> Result<Decoded<M>, Undec
         // Tracing is a help: an entry without a readable context is work all the same, and starts a trace.
         trace: parsed(fields, "traceparent").unwrap_or_else(|_| TraceContext::root()),
     })
+}
+
+/// What type the entry says it has.
+pub(super) fn message_type(fields: &RawFields) -> Option<&str> {
+    text(fields, "type").ok()
 }
 
 /// The group that a replayed dead letter is meant for, and where it stood at first. Every other group passes it over.

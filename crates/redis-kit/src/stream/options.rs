@@ -21,6 +21,10 @@ pub struct WorkerOptions {
     /// How often to look for entries whose retry is due. In ordered mode, how often to look whether the partition is free.
     /// Default 500 ms.
     pub claim_interval: Duration,
+    /// In ordered mode, how many times as long as passing entries took the stream rests afterwards, a second at most: for
+    /// work that may be late and should leave its time to others. It rests once as long in any case, and longer while the
+    /// runtime's threads are busy for more than half of the time. What comes meanwhile is passed together. Default 0.
+    pub rest: u32,
     /// Attempts after which an entry goes to the dead letters; `None` retries for ever. Takeovers and lost replies are no
     /// attempts. Default 20.
     pub max_attempts: Option<u32>,
@@ -58,6 +62,7 @@ impl Default for WorkerOptions {
             block: Duration::from_millis(500),
             lease: Duration::from_secs(15),
             claim_interval: Duration::from_millis(500),
+            rest: 0,
             max_attempts: Some(20),
             backoff: Backoff::default(),
             tips: None,

@@ -78,6 +78,7 @@ pub(crate) fn options() -> WorkerOptions {
         max_attempts: Some(3),
         backoff: Backoff { base: Duration::from_millis(2), limit: Duration::from_millis(10) },
         tips: None,
+        rest: 0,
         grace: LIMIT,
         skip_unknown: false,
     }

@@ -13,6 +13,9 @@
 --   is a shadow, which takes what fits and denies nothing, or 0
 -- Reply: for each policy a number of microseconds: by how much it is ahead now; or less than 0: the cost exceeded it, and
 --   will fit in so long, if nothing is taken meanwhile.
+
+-- Not for the append-only file: under `appendfsync always` every check would wait for the disk.
+redis.set_repl(redis.REPL_REPLICA)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 -- Never an error: what is no string is not found.

@@ -5,6 +5,7 @@
 //! | contending for a partition, and giving it away | `lane.rs` |
 //! | passing entries while it is held | `passage.rs` |
 //! | keeping the lease | `hold.rs` |
+//! | leaving time to others | `rest.rs` |
 //! | each script as a function | `scripts.rs`, over `lua/` |
 //!
 //! There is no pending list. The group's last-delivered id is the cursor: each commit checks that the lease is still the
@@ -14,6 +15,7 @@
 mod hold;
 mod lane;
 mod passage;
+mod rest;
 mod scripts;
 
 pub(super) use lane::OrderedLane;

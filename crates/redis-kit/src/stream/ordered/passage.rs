@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, warn};
 
-use super::{hold::Hold, scripts::Contender};
+use super::{hold::Hold, rest::rest_after, scripts::Contender};
 use crate::{
     Backoff, Connection, Error,
     pubsub::tip,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How many entries are committed together at most.
-const MOST: usize = 256;
+const MOST: usize = 1024;
 
 /// From this many failed attempts on, an entry that holds up its partition is a matter for a person.
 const ALARM: u32 = 5;
@@ -76,7 +76,15 @@ impl<H: Handler> Passage<'_, H> {
             // Nothing is pending by being read, so a read may be dropped.
             let read = async {
                 let entries = self.read().await?;
-                if entries.is_empty() { self.look().await } else { self.pass(entries).await }
+                if entries.is_empty() {
+                    return self.look().await;
+                }
+                let started = Instant::now();
+                let end = self.pass(entries).await?;
+                self.stop
+                    .run_until_cancelled(rest_after(started.elapsed(), self.attempts.options.rest))
+                    .await;
+                Ok(end)
             };
             match read.await {
                 Ok(None) => {

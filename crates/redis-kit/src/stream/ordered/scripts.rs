@@ -47,6 +47,11 @@ pub(super) enum Standing {
     Other,
 }
 
+/// Whether nothing is written for an entry, so that it can be passed together with the next.
+fn is_passed_over((entry, outcome): &(RawEntry, Outcome)) -> bool {
+    entry.failed == 0 && matches!(outcome, Outcome::Commit(commit) if commit.is_empty())
+}
+
 /// How far a group has come.
 pub(super) struct Passed {
     pub(super) cursor: StreamId,
@@ -114,8 +119,9 @@ impl Contender {
         add_keys(&mut keys, commits);
         let mut call = PASS.call(keys);
         self.fenced(&mut call, fence).arg(cursor);
-        for (entry, outcome) in entries {
-            call.arg(entry.id).arg(entry.failed);
+        for alike in entries.chunk_by(|one, next| is_passed_over(one) && is_passed_over(next)) {
+            let Some((entry, outcome)) = alike.last() else { continue };
+            call.arg(entry.id).arg(alike.len()).arg(entry.failed);
             match outcome {
                 Outcome::Commit(commit) => {
                     call.arg("");

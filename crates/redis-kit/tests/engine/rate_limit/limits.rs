@@ -119,3 +119,25 @@ async fn a_limit_that_nobody_uses_any_more_leaves_nothing() {
     let kept: i64 = bench.run(&["PTTL", super::KEY]).await;
     assert!(kept > 0 && kept <= 10_001, "one unit is back in ten seconds, and it is kept for {kept} ms");
 }
+
+/// Under `appendfsync always`, what is written into the file is waited for.
+#[tokio::test]
+async fn neither_a_check_nor_a_refund_is_written_into_the_append_only_file() {
+    let bench = Bench::durable().await;
+    let (limiter, subject) = (bench.limiter(), subject(&ever(10)));
+    let written = async || -> u64 {
+        let info: String = bench.run(&["INFO", "persistence"]).await;
+        let size = info.lines().find_map(|line| line.strip_prefix("aof_current_size:"));
+        size.expect("there is a file").parse().unwrap()
+    };
+    let before = written().await;
+    for _ in 0..5 {
+        let verdict = check(&limiter, &subject, 1).await;
+        assert!(verdict.is_allowed());
+    }
+    limiter.refund(check(&limiter, &subject, 3).await).await.unwrap();
+    assert_eq!(remaining(&check(&limiter, &subject, 0).await), [5]);
+    assert_eq!(written().await, before);
+    bench.run::<()>(&["SET", "{t}", "something"]).await;
+    assert!(written().await > before);
+}

@@ -3,8 +3,9 @@
 -- be applied.
 --
 -- KEYS[1…2] as in held.lua   KEYS[3] attempts   KEYS[4] dead letters   KEYS[5…] as in writes.lua
--- ARGV[1…3] as in held.lua   ARGV[4] where the cursor should stand   ARGV[5…] for each entry: its id, how many attempts had
---   failed, and either '' and its writes as in writes.lua, or the reason why it is rejected
+-- ARGV[1…3] as in held.lua   ARGV[4] where the cursor should stand   ARGV[5…] for each entry: its id, 1 (or how many were
+--   passed, of several for which nothing is written; it is the last of them), how many attempts had failed, and either ''
+--   and its writes as in writes.lua, or the reason why it is rejected
 -- Reply: { where the cursor stands now, what is wrong with the first entry behind it, or '' }, and nothing applied if it did
 --   not stand where it should; nil if the partition is another's.
 if not is_held() then return nil end
@@ -18,19 +19,19 @@ if not redis.acl_check_cmd('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor) then
 end
 local position, key, passed = 5, 5, 0
 while position <= #ARGV and not wrong do
-  local id, failed, reason = ARGV[position], ARGV[position + 1], ARGV[position + 2]
+  local id, entries, failed, reason = unpack(ARGV, position, position + 3)
   local writes
   if reason ~= '' then
-    position = position + 3
+    position = position + 4
     wrong = problem('XADD', KEYS[4], 'stream')
     if not wrong then bury(KEYS[4], KEYS[1], id, one_more_failure(KEYS[3], id, ARGV[2], reason)) end
   else
-    writes, wrong, position, key = read_writes(position + 3, key)
+    writes, wrong, position, key = read_writes(position + 4, key)
     if not wrong then apply(writes) end
   end
   if not wrong then
     if failed ~= '0' then redis.call('HDEL', KEYS[3], id) end
-    cursor, passed = id, passed + 1
+    cursor, passed = id, passed + tonumber(entries)
   end
 end
 

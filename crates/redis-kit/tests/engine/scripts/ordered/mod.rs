@@ -41,6 +41,8 @@ struct Instance<'a> {
 struct Entry<'a>(&'a str, u32, Became<'a>);
 
 enum Became<'a> {
+    /// Nothing is written for it, nor for so many before it.
+    PassedWith(usize),
     Applied(Writes),
     Rejected(&'a str),
 }
@@ -91,8 +93,10 @@ impl<'a> Instance<'a> {
         let mut keys = vec![STREAM, LEASE, ATTEMPTS, DEAD];
         let mut args = [GROUP, self.name, self.fence, cursor].map(str::to_owned).to_vec();
         for Entry(id, failed, outcome) in entries {
-            args.extend([(*id).to_owned(), failed.to_string()]);
+            let before = if let Became::PassedWith(before) = outcome { *before } else { 0 };
+            args.extend([(*id).to_owned(), (before + 1).to_string(), failed.to_string()]);
             match outcome {
+                Became::PassedWith(_) => args.extend(["", "0"].map(str::to_owned)),
                 Became::Applied(writes) => {
                     keys.extend(writes.keys.iter().map(String::as_str));
                     args.push(String::new());

@@ -3,7 +3,7 @@
 use super::{
     super::reasons,
     ATTEMPTS,
-    Became::{self, Applied, Rejected},
+    Became::{self, Applied, PassedWith, Rejected},
     DEAD, Entry, Instance, LEASE, Writes,
 };
 use crate::harness::{Bench, GROUP, STREAM};
@@ -181,6 +181,21 @@ async fn the_lag_is_known_after_every_step() {
         assert_eq!(bench.lag().await, Some(lag), "behind {next}");
     }
     bench.appended_after(3, 1).await;
+    assert_eq!(bench.lag().await, Some(1));
+}
+
+#[tokio::test]
+async fn entries_for_which_nothing_is_written_are_passed_together_and_counted_one_by_one() {
+    let bench = Bench::start().await;
+    let holder = appended(&bench, 6).await;
+    let entries = [
+        Entry("3-0", 0, PassedWith(2)),
+        Entry("4-0", 0, append()),
+        Entry("5-0", 0, Applied(Writes::append("out:{t}", 3501))),
+    ];
+    assert_eq!(holder.pass("0-0", &entries).await.unwrap(), Some(stopped("4-0", "ERR")));
+    assert_eq!((bench.cursor().await.as_str(), bench.lag().await), ("4-0", Some(2)));
+    assert_eq!(holder.pass("4-0", &[Entry("5-0", 0, PassedWith(0))]).await.unwrap(), Some(at("5-0")));
     assert_eq!(bench.lag().await, Some(1));
 }
 

@@ -2,6 +2,7 @@
 
 mod holding;
 mod order;
+mod pace;
 mod prepare;
 mod redis_failure;
 
