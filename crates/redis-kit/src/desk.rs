@@ -1,7 +1,43 @@
 //! Where requests to one server are collected: what is ready together goes together.
 //!
 //! A script's fixed cost, in Redis, and a command's, in the client, are most of what a lock or a rate limit costs, and much of
-//! a read through the cache. Here several requests share them.
+//! a read through the cache. Here several requests share them. Nobody waits for others to come: a request goes as soon as
+//! all tasks have had their turn that are ready by then.
+
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # let server = local_redis::Server::ephemeral(local_redis::Durability::Volatile).await?;
+//! # let redis = redis_kit::Redis::open(&server.url())?;
+//! use redis_kit::{Connection, RedisResult, cmd, desk::{Desk, Request}};
+//!
+//! /// Adds one to a counter.
+//! struct Count(&'static str);
+//!
+//! impl Request for Count {
+//!     type Answer = u64;
+//!
+//!     fn key(&self) -> &str {
+//!         self.0
+//!     }
+//!
+//!     async fn ask(together: &[&Self], mut redis: Connection) -> RedisResult<Vec<RedisResult<u64>>> {
+//!         let script = "local counts = {} \
+//!             for n, key in ipairs(KEYS) do counts[n] = redis.call('INCR', key) end return counts";
+//!         let mut call = cmd("EVAL");
+//!         call.arg(script).arg(together.len()).arg(together.iter().map(|count| count.0).collect::<Vec<_>>());
+//!         let counts: Vec<u64> = call.query_async(&mut redis).await?;
+//!         Ok(counts.into_iter().map(Ok).collect())
+//!     }
+//! }
+//!
+//! let desk = Desk::new(redis.commands()?);
+//! let (visits, orders, again) =
+//!     futures_util::join!(desk.ask(Count("visits")), desk.ask(Count("orders")), desk.ask(Count("visits")));
+//! assert_eq!((visits?, orders?, again?), (1, 1, 2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
 
 use std::{
     future::poll_fn,
@@ -27,14 +63,16 @@ use crate::{Connection, connection::slot};
 const TOGETHER: usize = 256;
 
 /// What is asked of one server for one lock, subject or entry, and can be asked for several at once.
-pub(crate) trait Request: Sized + Send + Sync + 'static {
+pub trait Request: Sized + Send + Sync + 'static {
+    /// What is answered to one request.
     type Answer: Send;
 
     /// A key, by whose slot it is sent.
     fn key(&self) -> &str;
 
     /// Asks for all in one script call. The answers are in the requests' order; of those, one that failed by itself says
-    /// so.
+    /// so ([`error_told`](crate::error_told)). An error of the whole call is everybody's answer, unless Redis refused some
+    /// key before it began: then each is asked for alone.
     fn ask(
         together: &[&Self],
         redis: Connection,
@@ -44,8 +82,8 @@ pub(crate) trait Request: Sized + Send + Sync + 'static {
     fn answered(&self, _answer: &RedisResult<Self::Answer>) {}
 }
 
-/// Takes requests of one kind to one server.
-pub(crate) struct Desk<R: Request> {
+/// Takes requests of one kind to one server, or to the nodes of a cluster.
+pub struct Desk<R: Request> {
     server: Connection,
     queue: Mutex<Queue<R>>,
     /// A single server runs a script on any keys, and a cluster on keys of one slot. Which it is the first refusal tells.
@@ -65,7 +103,8 @@ struct Asked<R: Request> {
 }
 
 impl<R: Request> Desk<R> {
-    pub(crate) fn new(server: Connection) -> Arc<Self> {
+    /// A desk that sends what it is asked over this connection.
+    pub fn new(server: Connection) -> Arc<Self> {
         Arc::new(Self {
             server,
             queue: Mutex::new(Queue { asked: Vec::new(), taker: None }),
@@ -75,7 +114,11 @@ impl<R: Request> Desk<R> {
 
     /// Asks, and waits for the answer. What is dropped before it was sent is not sent; what was sent is done all the
     /// same.
-    pub(crate) async fn ask(self: &Arc<Self>, request: R) -> RedisResult<R::Answer> {
+    ///
+    /// # Errors
+    /// What the server answered to this request, or to all that went with it; or that no answer came. Then it may have been
+    /// carried out, and is not sent again.
+    pub async fn ask(self: &Arc<Self>, request: R) -> RedisResult<R::Answer> {
         let (answer, answered) = oneshot::channel();
         let here = Some(Handle::current().id());
         let is_awaited = {

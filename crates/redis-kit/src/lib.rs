@@ -6,6 +6,7 @@
 //! | connect | [`Redis`], [`Connection`] | to a server or a cluster alike: connections that recover by themselves and send nothing twice |
 //! | wait for Redis, or give up | [`Error::is_transient`], [`patiently`], [`Backoff`] | errors know whether waiting helps |
 //! | do several things in one step | [`Lua`] | a script that the server has forgotten is sent again, and run once |
+//! | do for many callers at once what each asks for | [`desk::Desk`] | what is ready together goes in one call, and nobody waits for others to come |
 //! | process a stream by a consumer group | [`stream::Worker`] | effects inside Redis happen once; work is never skipped; in order, if that is wanted |
 //! | append to a stream | [`stream::Producer`] | nothing is sent twice behind the caller's back |
 //! | append at a given time | [`stream::delayed`] | once, and never early |
@@ -38,7 +39,7 @@ mod beside;
 mod breaker;
 pub mod cache;
 mod connection;
-mod desk;
+pub mod desk;
 mod error;
 mod last_seen;
 pub mod lock;
@@ -54,6 +55,6 @@ pub use backoff::{Backoff, patiently};
 pub use connection::{Connection, Redis, check_version};
 pub use error::Error;
 pub use last_seen::LastSeen;
-pub use lua::Lua;
+pub use lua::{Lua, error_told};
 // The client library itself, for commands that are no pattern, so that its version is chosen in one place.
-pub use redis::{FromRedisValue, ToRedisArgs, cmd, pipe};
+pub use redis::{FromRedisValue, ParsingError, RedisError, RedisResult, ToRedisArgs, Value, cmd, pipe};

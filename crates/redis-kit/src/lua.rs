@@ -70,8 +70,9 @@ impl Lua {
     }
 }
 
-/// The error that a script tells of one of several things, as a text such as `WRONGTYPE and some words`.
-pub(crate) fn error_told(text: &[u8]) -> RedisError {
+/// The error that a script tells of one of several things, as a text such as `WRONGTYPE and some words`: what `redis.pcall`
+/// and `pcall` call `err`.
+pub fn error_told(text: &[u8]) -> RedisError {
     let text = String::from_utf8_lossy(text);
     let (code, detail) = text.split_once(' ').unwrap_or((&text, ""));
     redis::make_extension_error(code.into(), Some(detail.into()))

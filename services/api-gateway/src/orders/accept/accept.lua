@@ -1,29 +1,39 @@
 #!lua
--- Accepts an order: its view, its journal entry and its idempotency record, or nothing. One step, so that whatever
+-- Accepts orders: of each its view, its journal entry and its idempotency record, or nothing. One step, so that whatever
 -- dies, an order that exists is in the journal, and a key that was used has its answer. Not allowed on a full Redis: a
 -- new order is what can wait.
 --
--- KEYS[1] the order's hash   KEYS[2] the journal   KEYS[3] the idempotency record (only for a request with a key)
--- ARGV    n, then n names and values of the order's fields; m, then m names and values of the journal entry; and for a
---         request with a key: digest of its body, location, answer, lifetime in seconds
--- Reply: {} accepted; { location, answer } accepted before; { 'refused' } the key was used for another body
-local order_at, order_count = 2, tonumber(ARGV[1])
-local entry_at, entry_count = order_at + order_count + 1, tonumber(ARGV[order_at + order_count])
-local record_at = entry_at + entry_count
+-- KEYS for each order: its hash, the journal, and the idempotency record if its request has a key
+-- ARGV for each order: type, id, occurred_at, traceparent and data of the journal entry, and the digest of the request's body,
+--   or '' if it has no key; and if it has one: location, answer, lifetime of the record in seconds
+-- Reply: for each order {} accepted; { location, answer } accepted before; { 'refused' } the key was used for another body;
+--   or what is wrong, as text, with which nothing was written. One order's error is not another's.
+local key, arg = 1, 1
 
-if KEYS[3] then
-  local record = redis.call('HMGET', KEYS[3], 'body_digest', 'location', 'answer')
-  if record[1] then
-    if record[1] ~= ARGV[record_at] then return { 'refused' } end
-    return { record[2], record[3] }
+local function accept(has_record)
+  local order, journal, record = KEYS[key], KEYS[key + 1], has_record and KEYS[key + 2]
+  local digest = ARGV[arg + 5]
+  if record then
+    local found = redis.call('HMGET', record, 'body_digest', 'location', 'answer')
+    if found[1] then return found[1] == digest and { found[2], found[3] } or { 'refused' } end
   end
+  local placed_at, placed = ARGV[arg + 2], ARGV[arg + 4]
+  local id = redis.call('XADD', journal, '*', 'type', ARGV[arg], 'id', ARGV[arg + 1], 'occurred_at', placed_at,
+    'traceparent', ARGV[arg + 3], 'data', placed)
+  redis.call('HSET', order, 'version', id, 'status', 'accepted', 'placed_at', placed_at, 'placed', placed)
+  if record then
+    redis.call('HSET', record, 'body_digest', digest, 'location', ARGV[arg + 6], 'answer', ARGV[arg + 7])
+    redis.call('EXPIRE', record, ARGV[arg + 8])
+  end
+  return {}
 end
 
-local id = redis.call('XADD', KEYS[2], '*', unpack(ARGV, entry_at, entry_at + entry_count - 1))
-redis.call('HSET', KEYS[1], 'version', id, unpack(ARGV, order_at, order_at + order_count - 1))
-if KEYS[3] then
-  redis.call('HSET', KEYS[3], 'body_digest', ARGV[record_at], 'location', ARGV[record_at + 1],
-    'answer', ARGV[record_at + 2])
-  redis.call('EXPIRE', KEYS[3], ARGV[record_at + 3])
+local replies = {}
+while arg <= #ARGV do
+  local has_record = ARGV[arg + 5] ~= ''
+  local ran, reply = pcall(accept, has_record)
+  -- An error is text on some servers and a table on others.
+  replies[#replies + 1] = not ran and type(reply) == 'table' and reply.err or reply
+  key, arg = key + (has_record and 3 or 2), arg + (has_record and 9 or 6)
 end
-return {}
+return replies

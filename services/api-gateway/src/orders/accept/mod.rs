@@ -1,10 +1,11 @@
 //! Accepting an order: one atomic script writes the order, its journal entry and its idempotency record, and only then is
 //! `201 Created` sent.
 
+mod acceptance;
 mod idempotency;
 mod room;
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use common::{
     crash::{self, Point},
@@ -14,7 +15,7 @@ use common::{
     problem::Problem,
     service::Service,
 };
-use redis_kit::{Connection, Error, Lua, stream::encode_at, trace::TraceContext};
+use redis_kit::{Connection, Error, desk::Desk, stream::encode_at, trace::TraceContext};
 use tracing::info;
 
 use crate::{
@@ -22,16 +23,16 @@ use crate::{
     error::{internal, redis_failed},
     orders::{new_order::PricedOrder, view::OrderView},
 };
+use acceptance::{Acceptance, Record, Written};
 pub(crate) use idempotency::{IdempotencyKey, Lookup, other_body};
 use idempotency::{KeyHasher, Promise};
 use room::Room;
-
-static ACCEPT: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("accept.lua")));
 
 /// Accepts orders. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     redis: Connection,
+    desk: Arc<Desk<Acceptance>>,
     names: Names,
     partitions: Partitions,
     keys: KeyHasher,
@@ -53,6 +54,7 @@ impl Acceptor {
     pub(crate) async fn start(service: &Service, durability: DurabilityCheck) -> anyhow::Result<Self> {
         Ok(Self {
             redis: service.commands.clone(),
+            desk: Desk::new(service.commands.clone()),
             names: service.names.clone(),
             partitions: service.partitions,
             keys: KeyHasher::start(&service.commands, &service.names).await?,
@@ -94,10 +96,11 @@ impl Acceptor {
         let order = OrderView::accepted(id, order);
         let body = serde_json::to_vec(&order).map_err(|_| internal())?;
         let accepted = Accepted { location: format!("/orders/{id}"), body, replayed: false };
+        let acceptance = self.acceptance(&order, &accepted, promise, trace).map_err(|_| internal())?;
         crash::point(Point::BeforeAccept);
-        let written = self.write(&order, &accepted, promise, trace).await;
+        let written = self.desk.ask(acceptance).await;
         crash::point(Point::AfterAccept);
-        match written.map_err(|error| redis_failed(&error))? {
+        match written.map_err(|error| redis_failed(&error.into()))? {
             Written::Order => {
                 log(&order, trace);
                 Ok(accepted)
@@ -107,47 +110,25 @@ impl Acceptor {
         }
     }
 
-    async fn write(
+    fn acceptance(
         &self,
         order: &OrderView,
         accepted: &Accepted,
         promise: Option<&Promise>,
         trace: &TraceContext,
-    ) -> Result<Written, Error> {
+    ) -> Result<Acceptance, Error> {
         let partition = self.partitions.of_order(order.id);
-        let (fields, event) = (order.fields()?, encode_at(&placed(order), trace, order.placed_at)?);
-        let (view, journal) = (self.names.order(partition, order.id), self.names.orders_stream(partition));
-        let record = promise.map(|promise| &*promise.record);
-        let mut call = ACCEPT.call([&*view, &*journal].into_iter().chain(record));
-        call.arg(fields.len() * 2).arg(&fields[..]).arg(event.len() * 2).arg(&event[..]);
-        if let Some(promise) = promise {
-            call.arg(&promise.body_digest).arg(&accepted.location).arg(&accepted.body);
-            call.arg(idempotency::LIFETIME.as_secs());
-        }
-        let reply: Vec<Vec<u8>> = ACCEPT.run(&mut self.redis.clone(), &call).await?;
-        Ok(Written::from(reply))
-    }
-}
-
-/// What the accept script did.
-enum Written {
-    /// It wrote the order.
-    Order,
-    /// Nothing: an equal request had written one before, and this was its answer.
-    Before { location: String, body: Vec<u8> },
-    /// Nothing: the key belongs to another body.
-    Refused,
-}
-
-impl From<Vec<Vec<u8>>> for Written {
-    fn from(reply: Vec<Vec<u8>>) -> Self {
-        match <[Vec<u8>; 2]>::try_from(reply) {
-            Ok([location, body]) => {
-                Self::Before { location: String::from_utf8_lossy(&location).into_owned(), body }
-            }
-            Err(reply) if reply.is_empty() => Self::Order,
-            Err(_) => Self::Refused,
-        }
+        Ok(Acceptance {
+            view: self.names.order(partition, order.id),
+            journal: self.names.orders_stream(partition),
+            placed: encode_at(&placed(order), trace, order.placed_at)?,
+            record: promise.map(|promise| Record {
+                key: promise.record.clone(),
+                body_digest: promise.body_digest.clone(),
+                location: accepted.location.clone(),
+                body: accepted.body.clone(),
+            }),
+        })
     }
 }
 

@@ -1,0 +1,199 @@
+//! What is written for a new order. Orders that come at the same moment are written by one call: the script's fixed cost is
+//! most of what an order costs Redis.
+
+use std::sync::LazyLock;
+
+use redis_kit::{
+    Connection, FromRedisValue, Lua, ParsingError, RedisResult, Value, desk::Request, error_told,
+    stream::Fields,
+};
+
+use super::idempotency;
+
+static ACCEPT: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("accept.lua")));
+
+/// An order that is about to be accepted.
+pub(super) struct Acceptance {
+    /// The order's hash.
+    pub(super) view: String,
+    pub(super) journal: String,
+    /// That it was placed, as the journal tells it.
+    pub(super) placed: Fields,
+    /// What the next request with the same key is told, if there is a key.
+    pub(super) record: Option<Record>,
+}
+
+/// The answer to a request with a key.
+pub(super) struct Record {
+    pub(super) key: String,
+    pub(super) body_digest: String,
+    pub(super) location: String,
+    pub(super) body: Vec<u8>,
+}
+
+/// What the script did.
+pub(super) enum Written {
+    /// It wrote the order.
+    Order,
+    /// Nothing: an equal request had written one before, and this was its answer.
+    Before { location: String, body: Vec<u8> },
+    /// Nothing: the key belongs to another body.
+    Refused,
+}
+
+impl Acceptance {
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        let record = self.record.as_ref().map(|record| &*record.key);
+        [&*self.view, &*self.journal].into_iter().chain(record)
+    }
+}
+
+impl Request for Acceptance {
+    type Answer = Written;
+
+    fn key(&self) -> &str {
+        &self.journal
+    }
+
+    async fn ask(together: &[&Self], mut redis: Connection) -> RedisResult<Vec<RedisResult<Written>>> {
+        let mut call = ACCEPT.call(together.iter().flat_map(|order| order.keys()));
+        for order in together {
+            for (_, value) in &order.placed {
+                call.arg(value);
+            }
+            match &order.record {
+                None => call.arg(""),
+                Some(Record { body_digest, location, body, .. }) => {
+                    call.arg(body_digest).arg(location).arg(body).arg(idempotency::LIFETIME.as_secs())
+                }
+            };
+        }
+        let replies: Vec<Reply> = ACCEPT.run(&mut redis, &call).await?;
+        Ok(replies.into_iter().map(|Reply(written)| written).collect())
+    }
+}
+
+/// What the script says of one order.
+struct Reply(RedisResult<Written>);
+
+impl FromRedisValue for Reply {
+    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+        if let Value::BulkString(wrong) = value {
+            return Ok(Self(Err(error_told(&wrong))));
+        }
+        Ok(Self(Ok(match <[Vec<u8>; 2]>::try_from(Vec::from_redis_value(value)?) {
+            Ok([location, body]) => {
+                Written::Before { location: String::from_utf8_lossy(&location).into_owned(), body }
+            }
+            Err(reply) if reply.is_empty() => Written::Order,
+            Err(_) => Written::Refused,
+        })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures_util::future::join_all;
+    use local_redis::{Durability, Server};
+    use redis_kit::{Redis, RedisError, desk::Desk};
+
+    use super::*;
+
+    const JOURNAL: &str = "orders-stream:{0}";
+
+    struct Shop {
+        redis: Connection,
+        desk: Arc<Desk<Acceptance>>,
+        _server: Server,
+    }
+
+    impl Shop {
+        async fn open() -> Self {
+            let server = Server::ephemeral(Durability::Volatile).await.unwrap();
+            let redis = Redis::open(&server.url()).unwrap().commands().unwrap();
+            Self { desk: Desk::new(redis.clone()), redis, _server: server }
+        }
+
+        async fn say<T: FromRedisValue>(&self, words: &[&str]) -> T {
+            redis_kit::cmd(words[0]).arg(&words[1..]).query_async(&mut self.redis.clone()).await.unwrap()
+        }
+
+        /// Accepts them all at the same moment.
+        async fn accept(&self, orders: impl IntoIterator<Item = Acceptance>) -> Vec<String> {
+            let written = orders.into_iter().map(|order| self.desk.ask(order));
+            join_all(written).await.into_iter().map(told).collect()
+        }
+    }
+
+    fn told(written: RedisResult<Written>) -> String {
+        match written {
+            Ok(Written::Order) => "written".into(),
+            Ok(Written::Before { location, body }) => {
+                format!("{location} {}", String::from_utf8(body).unwrap())
+            }
+            Ok(Written::Refused) => "refused".into(),
+            Err(error) => RedisError::code(&error).unwrap_or("none").into(),
+        }
+    }
+
+    fn order(name: &str) -> Acceptance {
+        let placed =
+            ["type", "id", "occurred_at", "traceparent", "data"].map(|field| (field, name.to_owned()));
+        Acceptance { view: format!("order:{{0}}:{name}"), journal: JOURNAL.into(), placed, record: None }
+    }
+
+    fn order_with_key(name: &str, key: &str, body_digest: &str) -> Acceptance {
+        let record = Record {
+            key: format!("idem:{{0}}:{key}"),
+            body_digest: body_digest.into(),
+            location: format!("/orders/{name}"),
+            body: name.into(),
+        };
+        Acceptance { record: Some(record), ..order(name) }
+    }
+
+    #[tokio::test]
+    async fn orders_that_come_together_are_written_by_one_call_and_all_of_each() {
+        let shop = Shop::open().await;
+        let names: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        // By its text for the first, as long as the server does not know it.
+        shop.accept([order("first")]).await;
+        shop.say::<()>(&["CONFIG", "RESETSTAT"]).await;
+        assert_eq!(shop.accept(names.iter().map(|name| order(name))).await, vec!["written"; 100]);
+        let calls: String = shop.say(&["INFO", "commandstats"]).await;
+        assert!(calls.contains("cmdstat_evalsha:calls=1,"), "{calls}");
+        assert_eq!(shop.say::<usize>(&["XLEN", JOURNAL]).await, 101);
+        let entries: Vec<(String, Vec<String>)> = shop.say(&["XRANGE", JOURNAL, "-", "+"]).await;
+        for ((id, fields), name) in entries.iter().skip(1).zip(&names) {
+            assert_eq!(*fields, order(name).placed.map(|(field, value)| [field.to_owned(), value]).concat());
+            let fields = ["HMGET", &order(name).view, "version", "status", "placed_at", "placed"];
+            let view: [String; 4] = shop.say(&fields).await;
+            assert_eq!(view.each_ref().map(String::as_str), [id, "accepted", name, name]);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_key_makes_one_order_also_among_those_that_come_together() {
+        let shop = Shop::open().await;
+        let same = ["a", "b", "c"].map(|name| order_with_key(name, "key", "one body"));
+        let other = order_with_key("d", "key", "another body");
+        let told = shop.accept(same.into_iter().chain([other, order("e")])).await;
+        assert_eq!(told, ["written", "/orders/a a", "/orders/a a", "refused", "written"]);
+        assert_eq!(shop.accept([order_with_key("f", "key", "one body")]).await, ["/orders/a a"]);
+        assert_eq!(shop.say::<usize>(&["XLEN", JOURNAL]).await, 2);
+        let lifetime: u64 = shop.say(&["TTL", "idem:{0}:key"]).await;
+        assert!((1..=idempotency::LIFETIME.as_secs()).contains(&lifetime), "{lifetime}");
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_written_leaves_nothing_and_takes_no_other_with_it() {
+        let shop = Shop::open().await;
+        shop.say::<()>(&["SET", "idem:{0}:key", "what nobody expects"]).await;
+        let told = shop.accept([order("a"), order_with_key("b", "key", "a body"), order("c")]).await;
+        assert_eq!(told, ["written", "WRONGTYPE", "written"]);
+        assert_eq!(shop.say::<usize>(&["XLEN", JOURNAL]).await, 2);
+        assert_eq!(shop.say::<usize>(&["EXISTS", &order("b").view]).await, 0);
+    }
+}
