@@ -24,9 +24,6 @@ mod orders;
 mod routes;
 mod users;
 
-use std::sync::Arc;
-
-use anyhow::anyhow;
 use common::{messages::OrderEvent, names::groups, service::Service};
 use futures_util::{FutureExt, future::join_all};
 use redis_kit::{
@@ -35,7 +32,7 @@ use redis_kit::{
     session::{SessionCookie, SessionOptions, Sessions},
     stream::{Handler, Mode, Worker, WorkerOptions},
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
 use accounts::{AccountStore, Familiar, Passwords, seed_admin, seed_demo_customers};
@@ -60,8 +57,19 @@ pub const NAME: &str = "api-gateway";
 
 const DEFAULT_PORT: u16 = 8080;
 
-/// Events of one partition that are applied to the views by one call to Redis, at most.
-const BATCH: usize = 256;
+/// How a projection follows the journal. Taking orders comes first: a gateway that is busy leaves most of its time to that.
+struct Pace {
+    /// How many events of one partition are applied together at most.
+    together: usize,
+    /// How many times as long as that took it rests then.
+    rest: u32,
+}
+
+/// Who has ordered wants to see what became of it.
+const VIEW: Pace = Pace { together: 256, rest: 9 };
+
+/// The archive may be late; and the more rows are written at once, the less each of them costs.
+const ARCHIVE: Pace = Pace { together: 1024, rest: 29 };
 
 /// Listens where `config` says and runs the service until `shutdown`, then finishes the requests in flight and drains
 /// the projection.
@@ -85,16 +93,16 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
         return Ok(());
     };
     let view = OrderViewProjection::new(service.names.clone(), service.partitions);
-    let view = join(&service, groups::ORDER_VIEW, view, &config).await?;
+    let view = join(&service, groups::ORDER_VIEW, view, VIEW, &config).await?;
     let archive = ArchiveProjection {
         store: ArchiveStore::new(&database),
         redis: service.commands.clone(),
         names: service.names.clone(),
         partitions: service.partitions,
         keep_settled: config.keep_settled,
-        turn: Arc::default(),
+        turn: Mutex::default(),
     };
-    let archive = join(&service, groups::ORDER_ARCHIVE, archive, &config).await?;
+    let archive = join(&service, groups::ORDER_ARCHIVE, archive, ARCHIVE, &config).await?;
 
     let app = App::new(parts(&service, &database, durability, &config).await?);
     service.open(routes::all(&app, config.proxies));
@@ -116,7 +124,7 @@ async fn parts(
     };
     let cache = Cache::start(&volatile, CacheOptions::default())?;
     let accounts = AccountStore::new(database);
-    let passwords = Passwords::start().await.map_err(|problem| anyhow!("{}", problem.detail()))?;
+    let passwords = Passwords::default();
     let args = &config.accounts;
     if let Some(password) = args.admin_password.clone() {
         seed_admin(&accounts, &passwords, &args.admin_email, password).await?;
@@ -156,11 +164,13 @@ async fn join<H: Handler<Message = OrderEvent>>(
     service: &Service,
     group: &'static str,
     projection: H,
+    pace: Pace,
     config: &Config,
 ) -> anyhow::Result<Worker<H>> {
     let options = WorkerOptions {
         mode: Mode::Ordered,
-        concurrency: BATCH,
+        concurrency: pace.together,
+        rest: pace.rest,
         max_attempts: None,
         skip_unknown: true,
         ..config.consumer.options()

@@ -31,7 +31,7 @@ pub async fn first_admin(database_url: &str, email: &str) -> anyhow::Result<Opti
     let made = if accounts.any(Role::Admin).await? {
         None
     } else {
-        let passwords = Passwords::start().await.map_err(refused)?;
+        let passwords = Passwords::default();
         let password = Password::random();
         let made = seed_admin(&accounts, &passwords, email, password.clone()).await?;
         made.then(|| FirstAdmin { email: email.to_owned(), password: password.reveal() })

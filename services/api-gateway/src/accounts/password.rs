@@ -76,39 +76,31 @@ impl Password {
 pub(crate) struct Passwords {
     turns: Arc<Semaphore>,
     places: Arc<Semaphore>,
-    /// The hash of a password that nobody has.
-    nobodys: Arc<str>,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), places: Arc::new(Semaphore::new(WAITING)) }
+    }
 }
 
 impl Passwords {
-    /// Computes a hash of its own, so it takes as long as that.
-    pub(crate) async fn start() -> Result<Self, Problem> {
-        let mut passwords = Self {
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
-            places: Arc::new(Semaphore::new(WAITING)),
-            nobodys: "".into(),
-        };
-        passwords.nobodys = passwords.hash(Password::random()).await?.into();
-        Ok(passwords)
-    }
-
     /// The hash to store, a PHC string. 503 if too many wait already.
     pub(crate) async fn hash(&self, password: Password) -> Result<String, Problem> {
         let hashed = self.in_turn(move || Argon2::default().hash_password(password.0.as_bytes())).await?;
         hashed.map(|hash| hash.to_string()).map_err(unusable)
     }
 
-    /// Whether the password is the one that was hashed. Takes the same time where there is no hash, so that nobody can tell by
-    /// it which accounts exist. 503 if too many wait already.
+    /// Whether the password is the one that was hashed. Where there is no hash it is hashed all the same, which takes the same
+    /// time, so that nobody can tell by it which accounts exist. 503 if too many wait already.
     pub(crate) async fn verify(&self, password: Password, hash: Option<String>) -> Result<bool, Problem> {
-        let exists = hash.is_some();
-        let hash = hash.unwrap_or_else(|| self.nobodys.to_string());
+        let Some(hash) = hash else { return self.hash(password).await.map(|_nobodys| false) };
         let verified = self.in_turn(move || {
             let hash = PasswordHash::new(&hash)?;
             Argon2::default().verify_password(password.0.as_bytes(), &hash)
         });
         match verified.await? {
-            Ok(()) => Ok(exists),
+            Ok(()) => Ok(true),
             Err(password_hash::Error::PasswordInvalid) => Ok(false),
             Err(error) => Err(unusable(error)),
         }
@@ -147,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_password_is_verified_by_its_hash_alone() {
-        let passwords = Passwords::start().await.unwrap();
+        let passwords = Passwords::default();
         let hash = passwords.hash(password("correct horse")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(passwords.verify(password("correct horse"), Some(hash.clone())).await.unwrap());
@@ -157,7 +149,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_can_be_served_soon_are_turned_away() {
-        let passwords = Passwords::start().await.unwrap();
+        let passwords = Passwords::default();
         let many = (0..WAITING + 5).map(|_| passwords.verify(password("a guess"), None));
         let (served, refused): (Vec<_>, Vec<_>) = join_all(many).await.into_iter().partition(Result::is_ok);
         assert_eq!((served.len(), refused.len()), (WAITING, 5));

@@ -1,11 +1,6 @@
 //! What browsers are told about every answer.
 
-use axum::{
-    extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, header},
-    middleware::Next,
-    response::Response,
-};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Unless a route says otherwise: an answer is what it says it is, is embedded nowhere, runs nothing, is not shown to other
 /// sites, and is kept by no cache, because it may be of one caller alone. (That only TLS is used from now on is for the proxy
@@ -18,13 +13,7 @@ const DEFAULTS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    add_defaults(response.headers_mut());
-    response
-}
-
-fn add_defaults(headers: &mut HeaderMap) {
+pub(super) fn add_defaults(headers: &mut HeaderMap) {
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     }

@@ -4,16 +4,11 @@
 //! appends the address it was called from. Read from the end, the first that is no trusted proxy is the client; what
 //! stands before it is the client's own claim.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request},
+    extract::FromRequestParts,
     http::{HeaderMap, HeaderName, header::FORWARDED, request::Parts},
-    middleware::Next,
-    response::Response,
 };
 use clap::{Args, ValueEnum};
 use common::problem::Problem;
@@ -111,14 +106,11 @@ fn plain(address: IpAddr) -> IpAddr {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientAddress(pub(crate) IpAddr);
 
-/// Finds the client's address out and tells it to everybody behind.
-pub(super) async fn tell(proxies: Arc<ProxyArgs>, mut request: Request, next: Next) -> Response {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    // In tests of routes without a connection.
-    let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-    let client = proxies.client_of(peer, request.headers());
-    request.extensions_mut().insert(ClientAddress(client));
-    next.run(request).await
+impl ClientAddress {
+    /// That of whoever sent these headers over a connection of `peer`; in tests there is none.
+    pub(super) fn of(peer: Option<IpAddr>, headers: &HeaderMap, proxies: &ProxyArgs) -> Self {
+        Self(proxies.client_of(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), headers))
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for ClientAddress {

@@ -9,18 +9,16 @@
 use axum::{
     extract::Request,
     http::{HeaderMap, Method, StatusCode, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use common::problem::Problem;
 
-/// Refuses what another site made a browser send.
-pub(super) async fn refuse_cross_origin(request: Request, next: Next) -> Response {
+/// What to answer to a request that another site made a browser send.
+pub(super) fn refusal(request: &Request) -> Option<Problem> {
     if changes_nothing(request.method()) || is_own(request.headers()) {
-        return next.run(request).await;
+        return None;
     }
     let detail = "a browser sent this in the name of another site; only this site's own pages may";
-    Problem::new(StatusCode::FORBIDDEN, detail).into_response()
+    Some(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
 fn changes_nothing(method: &Method) -> bool {

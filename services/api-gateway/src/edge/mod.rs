@@ -7,26 +7,26 @@
 //! | whether another site made a browser send it | `cross_origin.rs` |
 //! | its body | `body.rs` |
 //! | what browsers are told about every answer | `answers.rs` |
+//! | by what a client and its answer are told from others | `request_id.rs` |
 
 mod answers;
 pub(crate) mod body;
 mod caller;
 mod client_address;
 mod cross_origin;
+mod request_id;
 
-use std::sync::Arc;
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use axum::{
     Router,
+    extract::{ConnectInfo, Request},
     http::{Method, StatusCode, Uri},
-    middleware::from_fn,
-    response::IntoResponse,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
 };
 use common::{http::unknown_route, problem::Problem};
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-};
+use futures_util::FutureExt;
 
 pub(crate) use caller::{Admin, LoggedIn};
 pub(crate) use client_address::{ClientAddress, ProxyArgs};
@@ -34,17 +34,28 @@ pub(crate) use client_address::{ClientAddress, ProxyArgs};
 use crate::error::internal;
 
 /// Puts around `routes` what holds for every route, and for those that do not exist: `limit` among it, which knows the
-/// client's address by then. What stands last here comes first.
+/// client's address by then.
 pub(crate) fn edge(routes: Router, limit: impl FnOnce(Router) -> Router, proxies: ProxyArgs) -> Router {
     let proxies = Arc::new(proxies);
     let routes = routes.fallback(unknown_route).method_not_allowed_fallback(wrong_method);
-    limit(routes)
-        .layer(from_fn(cross_origin::refuse_cross_origin))
-        .layer(from_fn(move |request, next| client_address::tell(Arc::clone(&proxies), request, next)))
-        .layer(CatchPanicLayer::custom(|_| internal().into_response()))
-        .layer(from_fn(answers::guard))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+    limit(routes).layer(from_fn(move |request, next| pass(Arc::clone(&proxies), request, next)))
+}
+
+/// One layer for all of it, because each costs every request some allocations and copies.
+async fn pass(proxies: Arc<ProxyArgs>, mut request: Request, next: Next) -> Response {
+    let id = request_id::of(request.headers());
+    let peer = request.extensions().get().map(|ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
+    let client = ClientAddress::of(peer, request.headers(), &proxies);
+    request.extensions_mut().insert(client);
+    let mut response = if let Some(refusal) = cross_origin::refusal(&request) {
+        refusal.into_response()
+    } else {
+        let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        answered.unwrap_or_else(|_panic| internal().into_response())
+    };
+    answers::add_defaults(response.headers_mut());
+    response.headers_mut().insert(request_id::HEADER, id);
+    response
 }
 
 async fn wrong_method(method: Method, uri: Uri) -> Problem {

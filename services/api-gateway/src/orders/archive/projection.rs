@@ -5,24 +5,17 @@
 //! behind, a backup of the database was restored, or another took its place; then what lies between is read from the
 //! journal first.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use common::{messages::OrderEvent, names::Names, partition::Partitions};
 use redis_kit::{
     Connection,
     stream::{Commit, Delivery, Entry, Failure, Handler, Slot, StreamId, read_after},
 };
-use tokio::{sync::Mutex, time::sleep};
+use tokio::sync::Mutex;
 use tracing::warn;
 
 use super::{ArchiveStore, store::Change};
-
-/// For how much longer than a transaction took nothing is written after it. Taking orders comes first, and the archive
-/// may be late: so it takes a quarter of the database's time at most, and what comes meanwhile is written together.
-const REST: u32 = 3;
 
 /// How many entries are read at a time to fill a gap.
 const PAGE: usize = 256;
@@ -34,8 +27,8 @@ pub(crate) struct ArchiveProjection {
     pub(crate) partitions: Partitions,
     /// How long an order stays in Redis once it is settled and archived.
     pub(crate) keep_settled: Duration,
-    /// Held by whoever writes, and until the rest is over.
-    pub(crate) turn: Arc<Mutex<()>>,
+    /// Held by whoever writes: partitions do so in turn, or SQLite would have them wait in its own, coarser way.
+    pub(crate) turn: Mutex<()>,
 }
 
 impl ArchiveProjection {
@@ -58,15 +51,8 @@ impl ArchiveProjection {
     }
 
     async fn write(&self, partition: u16, position: StreamId, changes: &[Change]) -> anyhow::Result<()> {
-        let turn = Arc::clone(&self.turn).lock_owned().await;
-        let started = Instant::now();
-        self.store.write(partition, position, changes).await?;
-        let rest = started.elapsed() * REST;
-        tokio::spawn(async move {
-            sleep(rest).await;
-            drop(turn);
-        });
-        Ok(())
+        let _turn = self.turn.lock().await;
+        Ok(self.store.write(partition, position, changes).await?)
     }
 
     async fn archive(&self, deliveries: &[&Delivery<OrderEvent>]) -> anyhow::Result<()> {
@@ -79,7 +65,7 @@ impl ArchiveProjection {
         }
         let changes: Vec<Change> =
             deliveries.iter().filter_map(|delivery| change_in_delivery(delivery)).collect();
-        Ok(self.store.write(partition, last.stream_id, &changes).await?)
+        self.write(partition, last.stream_id, &changes).await
     }
 }
 
