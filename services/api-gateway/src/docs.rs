@@ -48,10 +48,21 @@ impl Modify for Cookie {
 }
 
 /// The routes of the description itself.
-pub(crate) fn routes(api: utoipa::openapi::OpenApi) -> Router {
+pub(crate) fn routes(mut api: utoipa::openapi::OpenApi) -> Router {
+    may_exceed_limits(&mut api);
     let pages: Router = SwaggerUi::new("/docs").url("/openapi.json", api).into();
     pages
         .layer(from_fn(|request, next: Next| async move { pages_may_run_their_own(next.run(request).await) }))
+}
+
+/// Whatever is asked counts as a request from its address.
+fn may_exceed_limits(api: &mut utoipa::openapi::OpenApi) {
+    for path in api.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.extend(LimitExceeded::responses());
+        }
+    }
 }
 
 /// The pages run scripts, which come from here alone.
@@ -197,7 +208,7 @@ pub(crate) enum Invalid {
     ("RateLimit-Policy" = String, description = "Of what"),
 ))]
 #[expect(dead_code, reason = "describes answers")]
-pub(crate) struct LimitExceeded(#[to_schema] Problem);
+struct LimitExceeded(#[to_schema] Problem);
 
 /// Later.
 #[derive(IntoResponses)]

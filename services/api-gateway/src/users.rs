@@ -106,7 +106,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// A user of the directory
-#[utoipa::path(get, path = "/users/{id}", tag = "catalogue", params(("id" = String, Path, description = "The user's id")), responses(
+#[utoipa::path(get, path = "/users/{id}", tag = "catalogue", params(("id" = String, Path, description = "The user's id", example = "1")), responses(
     (status = 200, description = "The user", body = UserAnswer, headers(
         ("Cache-Status" = String, description = "RFC 9211"),
         ("Age" = u64, description = "Seconds since the directory said so"),

@@ -17,7 +17,7 @@ use super::{Account, Email, Password, Role};
 use crate::{
     app::App,
     database::database_failed,
-    docs::{Invalid, LimitExceeded, NotFound, Unauthorized, Unavailable},
+    docs::{Invalid, NotFound, Unauthorized, Unavailable},
     edge::{
         ClientAddress, LoggedIn,
         body::{JsonBody, parse},
@@ -106,7 +106,7 @@ pub(crate) struct Ended {
 /// A session that the client came with ends.
 #[utoipa::path(post, path = "/login", tag = "accounts", request_body = Credentials, responses(
     (status = 200, description = "Logged in", body = Me, headers(("Set-Cookie" = String, description = "The session"))),
-    Unauthorized, Invalid, LimitExceeded, Unavailable,
+    Unauthorized, Invalid, Unavailable,
 ))]
 pub(super) async fn log_in(
     State(app): State<App>,
@@ -206,7 +206,7 @@ pub(super) async fn show_me(LoggedIn(SessionOf { session, .. }): LoggedIn) -> Js
 /// Change the password: all other sessions end
 #[utoipa::path(put, path = "/me/password", tag = "accounts", security(("session" = [])), request_body = PasswordChange, responses(
     (status = 200, description = "Changed; this session goes on under a new cookie", body = Me),
-    Unauthorized, Invalid, LimitExceeded, Unavailable,
+    Unauthorized, Invalid, Unavailable,
 ))]
 pub(super) async fn change_password(
     State(app): State<App>,

@@ -60,7 +60,7 @@ async fn list_products(State(app): State<App>) -> Result<impl IntoResponse, Prob
 }
 
 /// One product
-#[utoipa::path(get, path = "/products/{sku}", tag = "catalogue", params(("sku" = String, Path, description = "Its stock keeping unit")), responses(
+#[utoipa::path(get, path = "/products/{sku}", tag = "catalogue", params(("sku" = String, Path, description = "Its stock keeping unit", example = "BOOK-1")), responses(
     (status = 200, description = "The product", body = Product, headers(
         ("Cache-Status" = String, description = "RFC 9211"),
         ("Age" = u64, description = "Seconds since the database said so"),
@@ -83,7 +83,7 @@ async fn show_product(
 ///
 /// Orders are priced by it within a tenth of a second, on every gateway.
 #[utoipa::path(put, path = "/products/{sku}", tag = "catalogue", security(("session" = [])), request_body = NewProduct,
-    params(("sku" = String, Path, description = "Its stock keeping unit", pattern = "^[A-Za-z0-9._-]{1,64}$")), responses(
+    params(("sku" = String, Path, description = "Its stock keeping unit", example = "BOOK-1", pattern = "^[A-Za-z0-9._-]{1,64}$")), responses(
     (status = 200, description = "The product as it is now", body = Product), Unauthorized, Forbidden, Invalid, Unavailable,
 ))]
 async fn put_product(

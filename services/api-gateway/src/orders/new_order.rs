@@ -23,6 +23,7 @@ const MAX_CUSTOMER_ID: usize = 64;
 /// The body of `POST /orders`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "customer_id": "42", "items": [{ "sku": "BOOK-1", "quantity": 1 }] }))]
 pub(crate) struct NewOrder {
     /// Who orders. Guests must say; whoever is logged in orders for themselves.
     #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]

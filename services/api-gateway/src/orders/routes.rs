@@ -30,7 +30,7 @@ use super::{
 use crate::{
     accounts::{Login, Role},
     app::App,
-    docs::{BadRequest, Forbidden, Invalid, LimitExceeded, NotFound, Unauthorized, Unavailable},
+    docs::{BadRequest, Forbidden, Invalid, NotFound, Unauthorized, Unavailable},
     edge::{
         Admin, ClientAddress, LoggedIn,
         body::{JsonBody, parse},
@@ -68,7 +68,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
             ("RateLimit" = Option<String>, description = "What is left"),
             ("RateLimit-Policy" = Option<String>, description = "Of what"),
         )),
-        Forbidden, Invalid, LimitExceeded, Unavailable,
+        Forbidden, Invalid, Unavailable,
     ))]
 async fn place_order(
     State(app): State<App>,

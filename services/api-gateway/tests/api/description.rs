@@ -47,8 +47,12 @@ async fn every_route_is_described() {
     assert_eq!(described, expected);
     let operations =
         api["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values());
+    let operations: Vec<&Value> = operations.collect();
+    for operation in &operations {
+        assert!(operation["responses"]["429"]["headers"]["Retry-After"].is_object(), "{operation}");
+    }
     let mut names: Vec<&str> =
-        operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();
+        operations.iter().map(|operation| operation["operationId"].as_str().unwrap()).collect();
     names.sort_unstable();
     let all = names.len();
     names.dedup();
