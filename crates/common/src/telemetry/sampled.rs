@@ -40,7 +40,11 @@ impl Sampled {
         seen.events = seen.events.saturating_add(1);
         if seen.events == MOST + 1 {
             let (sampled, end) = (self.clone(), WINDOW.saturating_sub(seen.since.elapsed()));
-            thread::spawn(move || sampled.tell(metadata, end));
+            let told = thread::Builder::new().spawn(move || sampled.tell(metadata, end));
+            // Without anybody who could tell, a new window begins at once.
+            if told.is_err() {
+                *seen = Seen::nothing();
+            }
         }
         seen.events <= MOST
     }
