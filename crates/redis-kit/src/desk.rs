@@ -50,7 +50,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, join_all};
-use redis::{RedisError, RedisResult};
+use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::{
     runtime::{Handle, Id},
     sync::oneshot,
@@ -58,8 +58,8 @@ use tokio::{
 
 use crate::{Connection, connection::slot};
 
-/// How many requests share a script call at most. It takes Redis less than half a millisecond, and everybody else waits
-/// as long.
+/// How many requests share a script call at most. For locks and limits it takes Redis less than half a millisecond, and
+/// everybody else waits as long.
 const TOGETHER: usize = 256;
 
 /// What is asked of one server for one lock, subject or entry, and can be asked for several at once.
@@ -71,8 +71,8 @@ pub trait Request: Sized + Send + Sync + 'static {
     fn key(&self) -> &str;
 
     /// Asks for all in one script call. The answers are in the requests' order; of those, one that failed by itself says
-    /// so ([`error_told`](crate::error_told)). An error of the whole call is everybody's answer, unless Redis refused some
-    /// key before it began: then each is asked for alone.
+    /// so ([`error_told`](crate::error_told)). An error of the whole call is everybody's answer, unless it is about some key
+    /// (`CROSSSLOT`, `NOPERM`, `TRYAGAIN`): then each is asked for alone, so a script must not raise that after it has written.
     fn ask(
         together: &[&Self],
         redis: Connection,
@@ -156,6 +156,11 @@ impl<R: Request> Desk<R> {
         Box::pin(async move {
             let requests: Vec<&R> = together.iter().map(|asked| &asked.request).collect();
             match R::ask(&requests, self.server.clone()).await {
+                Ok(answers) if answers.len() != together.len() => {
+                    for asked in together {
+                        asked.give(Err((ErrorKind::Parse, "not every request was answered").into()));
+                    }
+                }
                 Ok(answers) => {
                     for (asked, answer) in together.into_iter().zip(answers) {
                         asked.give(answer);

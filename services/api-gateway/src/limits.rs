@@ -69,7 +69,7 @@ pub(crate) struct Limits {
 impl Limits {
     /// `redis` may be one that forgets. Fails if a limit cannot be counted.
     pub(crate) fn new(redis: &Redis, prefix: &str, args: &LimitArgs) -> anyhow::Result<Self> {
-        // Redis syncs its file before it answers, and disks take their time.
+        // Redis syncs what others write before it goes on, and disks take their time.
         let options =
             LimiterOptions { prefix: prefix.into(), budget: args.limit_timeout, ..LimiterOptions::default() };
         Ok(Self {

@@ -44,6 +44,8 @@ pub fn init(args: &TelemetryArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.log).map_err(|error| {
         anyhow::anyhow!("cannot read the log filter {:?} (--log or RUST_LOG): {error}", args.log)
     })?;
+    // Whoever hears some of it is told of what is left out.
+    let filter = filter.add_directive(sampled::DIRECTIVE.parse()?);
     let terminal = stdout().is_terminal();
     let format = args.log_format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     // A log that nobody reads any more must not disturb the draining of who writes it.

@@ -19,6 +19,9 @@ const MOST: u32 = 100;
 
 const WINDOW: Duration = Duration::from_secs(1);
 
+/// By which a filter lets through what is told here.
+pub(super) const DIRECTIVE: &str = concat!(module_path!(), "=info");
+
 /// Lets events through as long as they are not too many.
 #[derive(Clone, Default)]
 pub(super) struct Sampled(Arc<Mutex<HashMap<Identifier, Seen>>>);

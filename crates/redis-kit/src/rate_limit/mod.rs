@@ -51,8 +51,9 @@
 //! ```
 //!
 //! # What is kept
-//! What was taken stands in Redis's memory and in its replicas', and not in its append-only file: a server that syncs that
-//! file before it answers would let every check wait for its disk. So a limit may begin anew when Redis is restarted.
+//! What was taken stands in the memory of one server, not in its append-only file and not in its replicas: a server that syncs
+//! that file before it answers would let every check wait for its disk. So limits begin anew, or as they once were, when Redis
+//! is restarted and when a replica takes over.
 //!
 //! # How much a limit lets through
 //! It is the generic cell rate algorithm (GCRA). As many units as the limit may be used at once, and each flows back by

@@ -14,8 +14,13 @@
 -- Reply: for each policy a number of microseconds: by how much it is ahead now; or less than 0: the cost exceeded it, and
 --   will fit in so long, if nothing is taken meanwhile.
 
--- Not for the append-only file: under `appendfsync always` every check would wait for the disk.
-redis.set_repl(redis.REPL_REPLICA)
+-- For this server's memory alone: under `appendfsync always` every check would wait for the disk. (What goes to replicas goes
+-- into the file too, if a call writes more than one key.)
+redis.set_repl(redis.REPL_NONE)
+
+-- That a key has expired is written into the file all the same. So it lives a while longer than it says anything: a subject
+-- that comes again finds it still there.
+local LEAST = 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 -- Never an error: what is no string is not found.
@@ -54,7 +59,7 @@ while place < #KEYS do
 end
 
 for key in pairs(changed) do
-  -- The number as text: Redis is slower to write it out. It lives a little longer than it says anything.
-  redis.call('SET', key, string.format('%d', now + ahead[key]), 'PX', math.ceil(ahead[key] / 1000) + 1)
+  -- The number as text: Redis is slower to write it out.
+  redis.call('SET', key, string.format('%d', now + ahead[key]), 'PX', math.max(LEAST, math.ceil(ahead[key] / 1000) + 1))
 end
 return answers

@@ -5,8 +5,8 @@
 -- KEYS for each policy: its TAT, as in check.lua   ARGV for each: the cost and the tolerance in microseconds
 -- Reply: how many of them were ahead.
 
--- Where check.lua writes.
-redis.set_repl(redis.REPL_REPLICA)
+-- As check.lua does.
+redis.set_repl(redis.REPL_NONE)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local found, refunded = redis.call('MGET', unpack(KEYS)), 0

@@ -81,9 +81,10 @@ impl<H: Handler> Passage<'_, H> {
                 }
                 let started = Instant::now();
                 let end = self.pass(entries).await?;
-                self.stop
-                    .run_until_cancelled(rest_after(started.elapsed(), self.attempts.options.rest))
-                    .await;
+                if end.is_none() {
+                    let rest = rest_after(started.elapsed(), self.attempts.options.rest);
+                    self.stop.run_until_cancelled(rest).await;
+                }
                 Ok(end)
             };
             match read.await {

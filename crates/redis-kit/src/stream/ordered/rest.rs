@@ -16,7 +16,7 @@ pub(super) async fn rest_after(work: Duration, times: u32) {
     let began = Instant::now();
     for _ in 0..times {
         let (since, before) = (Instant::now(), busy(&runtime));
-        sleep(work.min(LONGEST)).await;
+        sleep(work.min(LONGEST.saturating_sub(began.elapsed()))).await;
         let half = since.elapsed() / 2 * u32::try_from(runtime.num_workers()).unwrap_or(1);
         if busy(&runtime).saturating_sub(before) < half || began.elapsed() >= LONGEST {
             return;

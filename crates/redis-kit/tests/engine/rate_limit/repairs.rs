@@ -41,7 +41,7 @@ async fn a_time_far_ahead_blocks_nobody_for_longer_than_a_limit_that_is_used_up(
         bench.run::<()>(&["SET", KEY, far]).await;
         assert!(!is_allowed(&limiter, &subject).await);
         let kept: i64 = bench.run(&["PTTL", KEY]).await;
-        assert!(kept > 0 && kept <= 2001, "{kept} ms after {far}");
+        assert!(kept > 0 && kept <= 10_000, "{kept} ms after {far}");
         eventually("units to flow back", LIMIT, || async {
             if is_allowed(&limiter, &subject).await { Ok(()) } else { Err("it is denied") }
         })

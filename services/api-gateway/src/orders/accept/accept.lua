@@ -7,7 +7,8 @@
 -- ARGV for each order: type, id, occurred_at, traceparent and data of the journal entry, and the digest of the request's body,
 --   or '' if it has no key; and if it has one: location, answer, lifetime of the record in seconds
 -- Reply: for each order {} accepted; { location, answer } accepted before; { 'refused' } the key was used for another body;
---   or what is wrong, as text, with which nothing was written. One order's error is not another's.
+--   or what is wrong, as text: nothing was written then, if this user may do all of this. One order's error is not
+--   another's.
 local key, arg = 1, 1
 
 local function accept(has_record)
@@ -15,7 +16,9 @@ local function accept(has_record)
   local digest = ARGV[arg + 5]
   if record then
     local found = redis.call('HMGET', record, 'body_digest', 'location', 'answer')
-    if found[1] then return found[1] == digest and { found[2], found[3] } or { 'refused' } end
+    if found[1] and found[1] ~= digest then return { 'refused' } end
+    if found[1] and not (found[2] and found[3]) then return 'ERR a part is missing of ' .. record end
+    if found[1] then return { found[2], found[3] } end
   end
   local placed_at, placed = ARGV[arg + 2], ARGV[arg + 4]
   local id = redis.call('XADD', journal, '*', 'type', ARGV[arg], 'id', ARGV[arg + 1], 'occurred_at', placed_at,

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use redis_kit::{
-    Connection, FromRedisValue, Lua, ParsingError, RedisResult, Value, desk::Request, error_told,
+    Connection, FromRedisValue, Lua, ParsingError, RedisError, RedisResult, Value, desk::Request, error_told,
     stream::Fields,
 };
 
@@ -39,6 +39,18 @@ pub(super) enum Written {
     Before { location: String, body: Vec<u8> },
     /// Nothing: the key belongs to another body.
     Refused,
+}
+
+impl Written {
+    fn of(reply: Vec<Vec<u8>>) -> Self {
+        match <[Vec<u8>; 2]>::try_from(reply) {
+            Ok([location, body]) => {
+                Self::Before { location: String::from_utf8_lossy(&location).into_owned(), body }
+            }
+            Err(reply) if reply.is_empty() => Self::Order,
+            Err(_) => Self::Refused,
+        }
+    }
 }
 
 impl Acceptance {
@@ -78,16 +90,11 @@ struct Reply(RedisResult<Written>);
 
 impl FromRedisValue for Reply {
     fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        if let Value::BulkString(wrong) = value {
-            return Ok(Self(Err(error_told(&wrong))));
-        }
-        Ok(Self(Ok(match <[Vec<u8>; 2]>::try_from(Vec::from_redis_value(value)?) {
-            Ok([location, body]) => {
-                Written::Before { location: String::from_utf8_lossy(&location).into_owned(), body }
-            }
-            Err(reply) if reply.is_empty() => Written::Order,
-            Err(_) => Written::Refused,
-        })))
+        // Whatever it is, it says nothing of the other orders.
+        Ok(Self(match value {
+            Value::BulkString(wrong) => Err(error_told(&wrong)),
+            reply => Vec::from_redis_value(reply).map(Written::of).map_err(RedisError::from),
+        }))
     }
 }
 
@@ -97,7 +104,7 @@ mod tests {
 
     use futures_util::future::join_all;
     use local_redis::{Durability, Server};
-    use redis_kit::{Redis, RedisError, desk::Desk};
+    use redis_kit::{Redis, desk::Desk};
 
     use super::*;
 
@@ -190,10 +197,13 @@ mod tests {
     #[tokio::test]
     async fn one_that_cannot_be_written_leaves_nothing_and_takes_no_other_with_it() {
         let shop = Shop::open().await;
+        let b = || order_with_key("b", "key", "a body");
         shop.say::<()>(&["SET", "idem:{0}:key", "what nobody expects"]).await;
-        let told = shop.accept([order("a"), order_with_key("b", "key", "a body"), order("c")]).await;
-        assert_eq!(told, ["written", "WRONGTYPE", "written"]);
-        assert_eq!(shop.say::<usize>(&["XLEN", JOURNAL]).await, 2);
+        assert_eq!(shop.accept([order("a"), b(), order("c")]).await, ["written", "WRONGTYPE", "written"]);
+        shop.say::<()>(&["DEL", "idem:{0}:key"]).await;
+        shop.say::<()>(&["HSET", "idem:{0}:key", "body_digest", "a body"]).await;
+        assert_eq!(shop.accept([order("d"), b(), order("e")]).await, ["written", "ERR", "written"]);
+        assert_eq!(shop.say::<usize>(&["XLEN", JOURNAL]).await, 4);
         assert_eq!(shop.say::<usize>(&["EXISTS", &order("b").view]).await, 0);
     }
 }
