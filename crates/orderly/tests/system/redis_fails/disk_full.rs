@@ -12,7 +12,7 @@ use std::{fs, path::PathBuf, process::Command};
 use tempfile::TempDir;
 use test_support::{Options, System, eventually};
 
-use super::{SOON, TROUBLED_PROVIDER, all_were_told_to_try_later, report, until_promised};
+use super::{SOON, all_were_told_to_try_later, report, troubled, until_promised};
 use crate::{
     ORDERLY,
     books::reckon,
@@ -52,7 +52,7 @@ async fn nothing_is_lost_when_the_disk_is_full() {
 }
 
 async fn runs_full_and_goes_on(what: &str, options: Options, make_room: impl FnOnce(&System)) {
-    let system = System::start(&options.env("SANDBOX_FAULTS", TROUBLED_PROVIDER)).await;
+    let system = System::start(&troubled(options)).await;
     let before = system.services().await.unwrap();
     let clients = Clients::new("disk");
     clients

@@ -9,7 +9,7 @@ use std::{
 use nix::sys::signal::Signal;
 use test_support::{System, eventually, send};
 
-use super::{SOON, TROUBLED_PROVIDER, all_were_told_to_try_later, redis_said, report, until_promised};
+use super::{SOON, all_were_told_to_try_later, redis_said, report, troubled, until_promised};
 use crate::{
     books::reckon,
     clients::{Clients, ask},
@@ -112,7 +112,7 @@ async fn a_file_that_lost_its_end_costs_exactly_what_stood_there() {
 
 async fn start_on(server: &Wrapper) -> System {
     let options = options().args(["--redis-server", server.program()]);
-    System::start(&options.env("SANDBOX_FAULTS", TROUBLED_PROVIDER)).await
+    System::start(&troubled(options)).await
 }
 
 /// Kills Redis, and lets it be started again once `damage` is done to its file.

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use redis::aio::MultiplexedConnection;
 use test_support::{System, eventually, send};
 
-use super::{SOON, TROUBLED_PROVIDER, all_were_told_to_try_later, report, until_promised};
+use super::{SOON, all_were_told_to_try_later, report, troubled, until_promised};
 use crate::{
     books::{nothing_acknowledged_is_unrecorded, reckon, settled},
     clients::Clients,
@@ -17,7 +17,7 @@ const LESS_THAN_IN_USE: &str = "100kb";
 /// What services write is let through ("allow-oom"), or nothing would ever become less; new orders are not.
 #[tokio::test]
 async fn a_full_redis_takes_no_new_orders_and_those_it_has_are_finished() {
-    let system = System::start(&options().env("SANDBOX_FAULTS", TROUBLED_PROVIDER)).await;
+    let system = System::start(&troubled(options())).await;
     let mut redis = system.redis().await.unwrap();
     let before = system.services().await.unwrap();
     let clients = Clients::new("memory");

@@ -8,7 +8,7 @@ mod scripts_flushed;
 
 use std::time::Duration;
 
-use test_support::{System, eventually};
+use test_support::{Options, System, eventually};
 
 use crate::{
     clients::{Clients, Setback},
@@ -22,6 +22,11 @@ const SOON: Duration = Duration::from_mins(1);
 /// are always payments under way, waiting for another attempt, and charged without anybody knowing.
 const TROUBLED_PROVIDER: &str = r#"{"seed":7,"latency":{"kind":"uniform","min_ms":20,"max_ms":200},
     "decline_rate":0.1,"error_rate":0.1,"error_after_charge_rate":0.1,"reset_after_charge_rate":0.1}"#;
+
+/// A system with such a provider. One payment in some ten thousand fails ten times in a row, and would then wait for minutes.
+fn troubled(options: Options) -> Options {
+    options.env("SANDBOX_FAULTS", TROUBLED_PROVIDER).env("PAYMENT_RETRY_LIMIT_MS", "2000")
+}
 
 /// Waits until so many orders were promised in all.
 async fn until_promised(clients: &Clients, count: usize) {

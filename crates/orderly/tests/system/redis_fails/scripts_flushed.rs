@@ -2,14 +2,14 @@
 
 use test_support::System;
 
-use super::{TROUBLED_PROVIDER, report, until_promised};
+use super::{report, troubled, until_promised};
 use crate::{books::reckon, clients::Clients, options};
 
 /// A script that Redis does not know has not run, so it can be sent again; and it is sent so that nothing can
 /// come between its being made known and its being run.
 #[tokio::test]
 async fn a_script_cache_that_is_flushed_all_the_time_is_noticed_by_no_client() {
-    let system = System::start(&options().env("SANDBOX_FAULTS", TROUBLED_PROVIDER)).await;
+    let system = System::start(&troubled(options())).await;
     let mut redis = system.redis().await.unwrap();
     let clients = Clients::new("scripts");
     let mut flushes = 0_u32;
