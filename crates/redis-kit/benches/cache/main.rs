@@ -13,14 +13,16 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on panics")]
 
+#[path = "../rig/get.rs"]
+mod get;
 #[path = "../rig/mod.rs"]
 mod rig;
 
 use std::{convert::Infallible, time::Duration};
 
+use get::{User, get_by_hand};
 use redis_kit::cache::{Cache, CacheOptions, Policy, Source};
 use rig::{Rig, rate};
-use serde::{Deserialize, Serialize};
 use test_support::Table;
 
 /// How many tasks there are.
@@ -32,29 +34,8 @@ const OWN: &str = "1 a key each, reads/s";
 /// All tasks read the same one.
 const SHARED: &str = "2 one key for all, reads/s";
 
-/// About 120 bytes of JSON.
-#[derive(Clone, Serialize, Deserialize)]
-struct User {
-    id: u32,
-    name: String,
-    mail: String,
-    reference: String,
-}
-
-impl User {
-    fn sample() -> Self {
-        Self {
-            id: 42,
-            name: "Ada Lovelace".into(),
-            mail: "ada@example.org".into(),
-            reference: "0198f3c1-8f7e-7d2a-b1a5-3c9b6a1f0e55".into(),
-        }
-    }
-}
-
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    println!("\n{}", runtime.block_on(measure()));
+    rig::run(measure());
 }
 
 async fn measure() -> Table {
@@ -72,13 +53,13 @@ async fn measure() -> Table {
         let own = |task| format!("user:{task}");
         let shared = |_| "user".to_owned();
         if rig.wants(OWN) {
-            table.add(OWN, "by hand", by_hand(&rig, own).await);
+            table.add(OWN, "by hand", get_by_hand(&rig, own).await);
             table.add(OWN, "by hand, our script", by_hand_with_our_script(&rig, own).await);
             table.add(OWN, "ours, from Redis", ours(&rig, &cache, from_redis, Source::Redis, own).await);
             table.add(OWN, "ours, near", ours(&rig, &cache, near, Source::Near, own).await);
         }
         if rig.wants(SHARED) {
-            table.add(SHARED, "by hand", by_hand(&rig, shared).await);
+            table.add(SHARED, "by hand", get_by_hand(&rig, shared).await);
             table.add(
                 SHARED,
                 "ours, from Redis",
@@ -90,26 +71,7 @@ async fn measure() -> Table {
     table
 }
 
-async fn by_hand(rig: &Rig, key: impl Fn(usize) -> String) -> f64 {
-    let connection = rig.bare().await;
-    let json = serde_json::to_vec(&User::sample()).expect("JSON");
-    rate(rig.cycles, |task, cycles| {
-        let (key, mut connection, json) =
-            (format!("by-hand:{}", key(task)), connection.clone(), json.clone());
-        async move {
-            redis::cmd("SET").arg(&key).arg(json).exec_async(&mut connection).await.expect("an answer");
-            for _ in 0..cycles {
-                let json: Vec<u8> =
-                    redis::cmd("GET").arg(&key).query_async(&mut connection).await.expect("an answer");
-                let user: User = serde_json::from_slice(&json).expect("a user");
-                assert_eq!(user.id, 42);
-            }
-        }
-    })
-    .await
-}
-
-/// The same by the script that gives a lease where there is nothing, on a bare connection: what of our cost is Redis's.
+/// A read by hand by the script that gives a lease where there is nothing, on a bare connection: what of our cost is Redis's.
 async fn by_hand_with_our_script(rig: &Rig, key: impl Fn(usize) -> String) -> f64 {
     let mut connection = rig.bare().await;
     let json = serde_json::to_vec(&User::sample()).expect("JSON");

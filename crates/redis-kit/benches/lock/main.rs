@@ -44,8 +44,7 @@ const UNCONTENDED: &str = "1 a key each, cycles/s";
 const CONTENDED: &str = "2 one key for all, cycles/s";
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    println!("\n{}", runtime.block_on(measure()));
+    rig::run(measure());
 }
 
 async fn measure() -> Table {

@@ -39,8 +39,7 @@ const MANY: &str = "1 a thousand subjects, checks/s";
 const ONE: &str = "2 one subject, checks/s";
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    println!("\n{}", runtime.block_on(measure()));
+    rig::run(measure());
 }
 
 async fn measure() -> Table {

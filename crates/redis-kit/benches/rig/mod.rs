@@ -6,8 +6,15 @@ use futures_util::future::join_all;
 use local_redis::{Durability, Server};
 use redis::{IntoConnectionInfo, ProtocolVersion, aio::MultiplexedConnection, io::tcp::TcpSettings};
 use redis_kit::Redis;
+use test_support::Table;
 
 use crate::{CYCLES, TASKS};
+
+/// The body of each benchmark's `main`: all of it runs on this thread.
+pub(crate) fn run(measure: impl Future<Output = Table>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    println!("\n{}", runtime.block_on(measure));
+}
 
 /// `TASKS` is how many tasks there are, and `CYCLES` names the variable that says how many cycles they do in all, and how many
 /// they do unless it does.

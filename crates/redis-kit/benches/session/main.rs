@@ -11,12 +11,14 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot go on panics")]
 
+#[path = "../rig/get.rs"]
+mod get;
 #[path = "../rig/mod.rs"]
 mod rig;
 
+use get::{User, get_by_hand};
 use redis_kit::session::{SessionOptions, Sessions, Token, UserKeys};
 use rig::{Rig, rate};
-use serde::{Deserialize, Serialize};
 use test_support::Table;
 
 /// How many tasks there are.
@@ -36,29 +38,8 @@ const LOAD: &str = concat!(
     include_str!("../../src/session/lua/load.lua"),
 );
 
-/// About 120 bytes of JSON.
-#[derive(Clone, Serialize, Deserialize)]
-struct Login {
-    id: u32,
-    name: String,
-    mail: String,
-    reference: String,
-}
-
-impl Login {
-    fn sample() -> Self {
-        Self {
-            id: 42,
-            name: "Ada Lovelace".into(),
-            mail: "ada@example.org".into(),
-            reference: "0198f3c1-8f7e-7d2a-b1a5-3c9b6a1f0e55".into(),
-        }
-    }
-}
-
 fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    println!("\n{}", runtime.block_on(measure()));
+    rig::run(measure());
 }
 
 async fn measure() -> Table {
@@ -66,38 +47,20 @@ async fn measure() -> Table {
     let sessions = Sessions::new(&rig.redis, SessionOptions::default()).expect("a connection");
     let mut tokens = Vec::new();
     for task in 0..TASKS {
-        let begun = sessions.begin(&format!("user-{task}"), Login::sample(), None).await;
+        let begun = sessions.begin(&format!("user-{task}"), User::sample(), None).await;
         tokens.push(begun.expect("a session").0);
     }
     let mut table = Table::against("by hand, GET");
     if rig.wants(LOADS) {
         for round in 1..=rig.rounds {
             eprintln!("round {round} of {}", rig.rounds);
-            table.add(LOADS, "by hand, GET", by_hand(&rig).await);
+            // A session that is a key: without an index, a note of its use, or an end.
+            table.add(LOADS, "by hand, GET", get_by_hand(&rig, |task| format!("user-{task}")).await);
             table.add(LOADS, "by hand, our script", by_hand_with_our_script(&rig, &tokens).await);
             table.add(LOADS, "ours", ours(&rig, &sessions, &tokens).await);
         }
     }
     table
-}
-
-/// A session that is a key: without an index, a note of its use, or an end.
-async fn by_hand(rig: &Rig) -> f64 {
-    let connection = rig.bare().await;
-    let json = serde_json::to_vec(&Login::sample()).expect("JSON");
-    rate(rig.cycles, |task, loads| {
-        let (key, mut connection, json) = (format!("by-hand:{task}"), connection.clone(), json.clone());
-        async move {
-            redis::cmd("SET").arg(&key).arg(json).exec_async(&mut connection).await.expect("an answer");
-            for _ in 0..loads {
-                let json: Vec<u8> =
-                    redis::cmd("GET").arg(&key).query_async(&mut connection).await.expect("an answer");
-                let login: Login = serde_json::from_slice(&json).expect("a login");
-                assert_eq!(login.id, 42);
-            }
-        }
-    })
-    .await
 }
 
 /// What of our cost is Redis's.
@@ -116,15 +79,15 @@ async fn by_hand_with_our_script(rig: &Rig, tokens: &[Token]) -> f64 {
                 load.arg(token.id().as_str()).arg(1_800_000).arg(180_000);
                 let (json, ..): (Vec<u8>, String, i64, i64, i64) =
                     load.query_async(&mut connection).await.expect("a session");
-                let login: Login = serde_json::from_slice(&json).expect("a login");
-                assert_eq!(login.id, 42);
+                let user: User = serde_json::from_slice(&json).expect("a user");
+                assert_eq!(user.id, 42);
             }
         }
     })
     .await
 }
 
-async fn ours(rig: &Rig, sessions: &Sessions<Login>, tokens: &[Token]) -> f64 {
+async fn ours(rig: &Rig, sessions: &Sessions<User>, tokens: &[Token]) -> f64 {
     rate(rig.cycles, |task, loads| {
         let (token, sessions) = (tokens[task].clone(), sessions.clone());
         async move {
