@@ -155,12 +155,9 @@ impl<R: Request> Desk<R> {
     fn call(&self, together: Vec<Asked<R>>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
             let requests: Vec<&R> = together.iter().map(|asked| &asked.request).collect();
-            match R::ask(&requests, self.server.clone()).await {
-                Ok(answers) if answers.len() != together.len() => {
-                    for asked in together {
-                        asked.give(Err((ErrorKind::Parse, "not every request was answered").into()));
-                    }
-                }
+            let answered = R::ask(&requests, self.server.clone()).await;
+            let answered = answered.and_then(|answers| one_for_each(&requests, answers));
+            match answered {
                 Ok(answers) => {
                     for (asked, answer) in together.into_iter().zip(answers) {
                         asked.give(answer);
@@ -239,6 +236,14 @@ async fn behind_the_others() {
         Poll::Pending
     })
     .await;
+}
+
+fn one_for_each<R, A>(requests: &[&R], answers: Vec<A>) -> RedisResult<Vec<A>> {
+    if answers.len() == requests.len() {
+        Ok(answers)
+    } else {
+        Err((ErrorKind::Parse, "not every request was answered").into())
+    }
 }
 
 /// Whether a server refused the keys of a call, which it looks at before it begins: they are in several slots, not the
