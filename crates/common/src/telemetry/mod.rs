@@ -1,5 +1,7 @@
 //! Logs and metrics, set up once a process.
 
+#[cfg(test)]
+mod log;
 mod one_line;
 mod sampled;
 

@@ -61,37 +61,21 @@ impl<W: Write> Write for VisibleJson<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
-
     use tracing::{error, subscriber::with_default};
 
     use super::*;
+    use crate::telemetry::log::Log;
 
     /// What somebody hostile would like to have in a log.
     const HOSTILE: &str =
         "a\r\n12:00:00 INFO forged\x1b[2J\u{9b}2J\u{7f}\u{85}\u{2028}\u{202e}\u{2066}\0 Ä z";
 
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Log {
-        /// Its one line.
-        fn line(&self) -> String {
-            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-            let line = text.strip_suffix('\n').expect("a line has an end");
-            assert!(!line.contains(acts), "{line:?}");
-            line.to_owned()
-        }
-    }
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
+    /// The one line of a log.
+    fn line(log: &Log) -> String {
+        let text = log.text();
+        let line = text.strip_suffix('\n').expect("a line has an end");
+        assert!(!line.contains(acts), "{line:?}");
+        line.to_owned()
     }
 
     fn log_all_that_is_hostile() {
@@ -110,7 +94,7 @@ mod tests {
             .with_writer(move || writer.clone())
             .finish();
         with_default(subscriber, log_all_that_is_hostile);
-        let line = log.line();
+        let line = line(&log);
         assert!(line.contains(r"shown=a\r\n12:00:00 INFO forged\u{1b}[2J"), "{line}");
         assert_eq!(line.matches("Ä z").count(), 5, "{line}");
     }
@@ -125,7 +109,7 @@ mod tests {
             .with_writer(move || VisibleJson(writer.clone()))
             .finish();
         with_default(subscriber, log_all_that_is_hostile);
-        let event: serde_json::Value = serde_json::from_str(&log.line()).unwrap();
+        let event: serde_json::Value = serde_json::from_str(&line(&log)).unwrap();
         for field in ["message", "shown", "text", "source"] {
             assert_eq!(event[field], HOSTILE, "{field}");
         }

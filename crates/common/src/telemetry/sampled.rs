@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashMap,
-    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -55,11 +54,9 @@ impl Sampled {
     /// Waits for the end of the window, and tells how many were left out in it.
     fn tell(&self, metadata: &'static Metadata<'static>, end: Duration) {
         thread::sleep(end);
-        let seen = mem::replace(
-            self.places().entry(metadata.callsite()).or_insert_with(Seen::nothing),
-            Seen::nothing(),
-        );
-        let (left_out, like) = (seen.events.saturating_sub(MOST), metadata.target());
+        let seen = self.places().remove(&metadata.callsite());
+        let left_out = seen.map_or(0, |seen| seen.events.saturating_sub(MOST));
+        let like = metadata.target();
         info!(left_out, like, line = metadata.line(), "more came in a second than are logged");
     }
 
@@ -83,25 +80,11 @@ impl<S: Subscriber> Layer<S> for Sampled {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use tracing::{debug, subscriber::with_default, warn};
     use tracing_subscriber::layer::SubscriberExt;
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::log::Log;
 
     /// How often each of these texts is logged while `work` runs.
     fn logged<const N: usize>(texts: [&str; N], work: impl FnOnce()) -> [usize; N] {
@@ -113,8 +96,7 @@ mod tests {
             .finish()
             .with(Sampled::default());
         with_default(subscriber, work);
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        texts.map(|text| log.matches(text).count())
+        texts.map(|text| log.text().matches(text).count())
     }
 
     #[test]
