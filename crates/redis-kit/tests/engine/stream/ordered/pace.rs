@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use redis_kit::stream::{Commit, Delivery, Failure, Handler, Worker, WorkerOptions, encode};
-use redis_kit::trace::TraceContext;
+use redis_kit::{
+    stream::{Commit, Delivery, Failure, Handler, Worker, WorkerOptions, encode},
+    trace::TraceContext,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{numbered, options, strs};
@@ -64,13 +66,20 @@ async fn worked(job: Delivery<Job>) -> Result<Commit, Failure> {
     done(&job)
 }
 
-/// How long it takes until a second job is done that came right after a first.
-async fn second_done_after(rest: u32) -> Duration {
+async fn others_are_busy() {
+    loop {
+        std::thread::sleep(Duration::from_millis(2));
+        tokio::task::yield_now().await;
+    }
+}
+
+/// How long it takes until a first job is done, and those that came right after it.
+async fn all_done_after(rest: u32) -> Duration {
     let bench = Bench::start().await;
     let worker = bench.work("w", WorkerOptions { rest, ..options() }, worked).await;
+    let began = Instant::now();
     bench.want(&["first"]).await;
     bench.finished(vec!["first"]).await;
-    let began = Instant::now();
     // The rest has begun, and all of these come in it.
     bench.want(&strs(&numbered(0..3))).await;
     bench.finished(vec!["first", "0", "1", "2"]).await;
@@ -82,32 +91,22 @@ async fn second_done_after(rest: u32) -> Duration {
 
 #[tokio::test]
 async fn a_stream_rests_for_as_long_as_others_are_busy() {
-    let others = tokio::spawn(async {
-        loop {
-            std::thread::sleep(Duration::from_millis(2));
-            tokio::task::yield_now().await;
-        }
-    });
-    let took = second_done_after(10).await;
+    let others = tokio::spawn(others_are_busy());
+    let took = all_done_after(10).await;
     others.abort();
     assert!(took >= 10 * WORK, "it rested for less than {took:?}");
 }
 
 #[tokio::test]
 async fn it_rests_no_longer_than_it_worked_if_there_is_nothing_else_to_do() {
-    let took = second_done_after(1000).await;
+    let took = all_done_after(1000).await;
     assert!(took < Duration::from_millis(900), "it rested up to {took:?}");
 }
 
 #[tokio::test]
 async fn who_rests_stops_at_once() {
     let bench = Bench::start().await;
-    let others = tokio::spawn(async {
-        loop {
-            std::thread::sleep(Duration::from_millis(2));
-            tokio::task::yield_now().await;
-        }
-    });
+    let others = tokio::spawn(others_are_busy());
     let worker = bench.work("w", WorkerOptions { rest: 1000, ..options() }, worked).await;
     bench.want(&["first"]).await;
     bench.finished(vec!["first"]).await;
