@@ -28,16 +28,10 @@ pub struct FirstAdmin {
 pub async fn first_admin(database_url: &str, email: &str) -> anyhow::Result<Option<FirstAdmin>> {
     let database = Database::open(database_url).await?;
     let accounts = AccountStore::new(&database);
-    let made = if accounts.any(Role::Admin).await? {
-        None
-    } else {
-        let passwords = Passwords::default();
-        let password = Password::random();
-        let made = seed_admin(&accounts, &passwords, email, password.clone()).await?;
-        made.then(|| FirstAdmin { email: email.to_owned(), password: password.reveal() })
-    };
+    let password = Password::random();
+    let made = seed_admin(&accounts, &Passwords::default(), email, password.clone()).await?;
     database.close().await;
-    Ok(made)
+    Ok(made.then(|| FirstAdmin { email: email.to_owned(), password: password.reveal() }))
 }
 
 /// Makes an admin, unless there is one. Says whether it did.

@@ -7,7 +7,7 @@
 //! | whether another site made a browser send it | `cross_origin.rs` |
 //! | its body | `body.rs` |
 //! | what browsers are told about every answer | `answers.rs` |
-//! | by what a client and its answer are told from others | `request_id.rs` |
+//! | what it is called in its answer | `request_id.rs` |
 
 mod answers;
 pub(crate) mod body;
