@@ -17,7 +17,7 @@ use super::{Account, Email, Password, Role};
 use crate::{
     app::App,
     database::database_failed,
-    docs::{Invalid, NotFound, Unauthorized, Unavailable},
+    docs::{Conflict, Invalid, NotFound, Unauthorized, Unavailable},
     edge::{
         ClientAddress, LoggedIn,
         body::{JsonBody, parse},
@@ -206,7 +206,7 @@ pub(super) async fn show_me(LoggedIn(SessionOf { session, .. }): LoggedIn) -> Js
 /// Change the password: all other sessions end
 #[utoipa::path(put, path = "/me/password", tag = "accounts", security(("session" = [])), request_body = PasswordChange, responses(
     (status = 200, description = "Changed; this session goes on under a new cookie", body = Me),
-    Unauthorized, Invalid, Unavailable,
+    Unauthorized, Conflict, Invalid, Unavailable,
 ))]
 pub(super) async fn change_password(
     State(app): State<App>,
