@@ -6,6 +6,7 @@
 //! | who may log in | `accounts/` |
 //! | an order | `orders/` |
 //! | prices | `catalogue/` |
+//! | how an id from outside is spelled | `plain_id.rs` |
 //! | what is kept in SQL | `database.rs`, and the tables in `migrations/` |
 //! | when Redis is good enough | `durability.rs` |
 
@@ -21,6 +22,7 @@ mod edge;
 mod error;
 mod limits;
 mod orders;
+mod plain_id;
 mod routes;
 mod users;
 

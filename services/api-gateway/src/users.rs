@@ -20,6 +20,7 @@ use crate::{
     app::App,
     cached::{self, cache_headers},
     docs::{NotFound, Unavailable},
+    plain_id::is_plain_id,
 };
 
 /// How long a user is taken for what the directory said.
@@ -27,8 +28,6 @@ const POLICY: Policy = Policy { ttl: Duration::from_mins(1), ..cached::POLICY };
 
 /// How long the directory may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(3);
-
-const MAX_ID: usize = 64;
 
 /// Looks users up.
 pub(crate) struct Users {
@@ -126,8 +125,7 @@ async fn show_user(
     Ok((headers, Json(UserAnswer { source, data })))
 }
 
+/// Dots alone mean another place in a URL.
 fn is_user_id(text: &str) -> bool {
-    (1..=MAX_ID).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        && !text.bytes().all(|byte| byte == b'.')
+    is_plain_id(text) && !text.bytes().all(|byte| byte == b'.')
 }

@@ -19,11 +19,10 @@ use crate::{
     database::{Database, database_failed},
     docs,
     error::redis_failed,
+    plain_id::is_plain_id,
 };
 pub(crate) use routes::routes;
 use store::CatalogueStore;
-
-const MAX_SKU: usize = 64;
 
 /// How many products of an order may not exist before nothing more is looked up for it. What is not known is asked of the
 /// database and kept for a while, which costs far more than to make it up.
@@ -73,7 +72,7 @@ impl Catalogue {
     /// Those of the products of an order that exist; 422 if too many do not.
     pub(crate) async fn prices(&self, skus: impl IntoIterator<Item = &str>) -> Result<Prices, Problem> {
         let (mut prices, mut unknown) = (Prices::new(), 0);
-        for sku in skus.into_iter().filter(|sku| is_sku(sku)) {
+        for sku in skus.into_iter().filter(|sku| is_plain_id(sku)) {
             if prices.contains_key(sku) {
                 continue;
             }
@@ -98,10 +97,4 @@ impl Catalogue {
         }
         Ok(())
     }
-}
-
-/// Units are spelled with few characters, so that they are safe in keys, logs and URLs.
-fn is_sku(text: &str) -> bool {
-    (1..=MAX_SKU).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }

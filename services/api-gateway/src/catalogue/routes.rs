@@ -15,7 +15,7 @@ use tracing::info;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Product, is_sku};
+use super::Product;
 use crate::{
     app::App,
     cached::cache_headers,
@@ -24,6 +24,7 @@ use crate::{
         Admin,
         body::{JsonBody, parse},
     },
+    plain_id::is_plain_id,
 };
 
 const MAX_NAME: usize = 120;
@@ -72,7 +73,7 @@ async fn show_product(
     sku: Result<Path<String>, PathRejection>,
 ) -> Result<impl IntoResponse, Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "no product has this stock keeping unit");
-    let sku = sku.ok().map(|Path(sku)| sku).filter(|sku| is_sku(sku)).ok_or_else(unknown)?;
+    let sku = sku.ok().map(|Path(sku)| sku).filter(|sku| is_plain_id(sku)).ok_or_else(unknown)?;
     let cached = app.catalogue.find(&sku).await?;
     let headers = cache_headers(&cached);
     let product = cached.value.ok_or_else(unknown)?;
@@ -96,7 +97,7 @@ async fn put_product(
         Problem::invalid(vec![FieldError { pointer: pointer.into(), detail: detail.into() }])
     };
     let NewProduct { name, unit_price } = parse(&body)?;
-    let sku = sku.ok().map(|Path(sku)| sku).filter(|sku| is_sku(sku));
+    let sku = sku.ok().map(|Path(sku)| sku).filter(|sku| is_plain_id(sku));
     let sku =
         sku.ok_or_else(|| invalid("", "a stock keeping unit is 1 to 64 letters, digits, '-', '_' or '.'"))?;
     if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {

@@ -14,11 +14,11 @@ use crate::{
     accounts::{CUSTOMER_PREFIX, Login},
     catalogue::Prices,
     edge::body::Object,
+    plain_id::{self, is_plain_id},
 };
 
 const MAX_ITEMS: usize = 100;
 const MAX_QUANTITY: u32 = 1000;
-const MAX_CUSTOMER_ID: usize = 64;
 
 /// The body of `POST /orders`.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -92,10 +92,10 @@ fn customer(named: Option<String>, login: Option<&Login>, errors: &mut Errors) -
         (Some(named), None) if named.starts_with(CUSTOMER_PREFIX) => {
             not_yours("this customer has an account; log in to order in its name")
         }
-        (Some(named), None) if is_customer_id(&named) => Ok(named),
+        (Some(named), None) if is_plain_id(&named) => Ok(named),
         (named, None) => {
             let who = if named.is_none() { "guests must say who orders: " } else { "" };
-            let detail = format!("{who}1 to {MAX_CUSTOMER_ID} letters, digits, '-', '_' or '.'");
+            let detail = format!("{who}1 to {} letters, digits, '-', '_' or '.'", plain_id::MAX_LENGTH);
             errors.add("/customer_id", detail);
             Ok(String::new())
         }
@@ -128,12 +128,6 @@ fn sum(items: &[LineItem], errors: &mut Errors) -> Option<Money> {
             None
         }
     }
-}
-
-/// Ids from outside are spelled with few characters, so that they are safe in keys, logs and URLs.
-pub(super) fn is_customer_id(text: &str) -> bool {
-    (1..=MAX_CUSTOMER_ID).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
 #[derive(Default)]
