@@ -1,6 +1,6 @@
 //! Guessing passwords.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 
@@ -87,20 +87,23 @@ async fn logins_that_succeed_are_not_counted() {
 async fn an_unknown_user_and_a_wrong_password_are_answered_alike_and_after_the_same_time() {
     let (shop, admin) = Shop::with_admin(&PROXY).await;
     shop.gateway.customer(&admin, "ada@example.com").await;
-    let (mut known, mut unknown) = (Vec::new(), Vec::new());
-    for n in 0..15 {
-        for (email, times) in [("ada@example.com", &mut known), ("nobody@example.com", &mut unknown)] {
-            let started = Instant::now();
-            let answer = shop.gateway.login_from(&format!("203.0.113.{n}"), email, "a wrong guess").await;
-            times.push(started.elapsed());
-            let problem = answer.problem(401);
-            assert_eq!(problem["detail"], "no account has this e-mail address and password");
-            assert!(answer.header("set-cookie").is_none());
-        }
+    let seconds = async |n: usize, email: &str| {
+        let started = Instant::now();
+        let answer = shop.gateway.login_from(&format!("203.0.113.{n}"), email, "a wrong guess").await;
+        let seconds = started.elapsed().as_secs_f64();
+        let problem = answer.problem(401);
+        assert_eq!(problem["detail"], "no account has this e-mail address and password");
+        assert!(answer.header("set-cookie").is_none());
+        seconds
+    };
+    let mut ratios = Vec::new();
+    for n in 0..25 {
+        ratios.push(seconds(n, "ada@example.com").await / seconds(n, "nobody@example.com").await);
     }
-    // The shortest, since a busy machine only ever adds something.
-    let shortest = |times: Vec<Duration>| times.into_iter().min().unwrap().as_secs_f64();
-    let (known, unknown) = (shortest(known), shortest(unknown));
-    let ratio = known / unknown;
-    assert!((0.5..2.0).contains(&ratio), "known {known:.4} s, unknown {unknown:.4} s");
+    // The one in the middle: what else a machine does, it does to either of two that follow each other.
+    ratios.sort_unstable_by(f64::total_cmp);
+    assert!(
+        (0.5..2.0).contains(&ratios[12]),
+        "an account that is there takes so many times as long: {ratios:?}"
+    );
 }
