@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind, aio::ConnectionLike};
 
@@ -26,14 +26,15 @@ use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerError
 /// ```
 #[derive(Debug)]
 pub struct Lua {
-    source: &'static str,
+    source: Cow<'static, str>,
     hash: String,
 }
 
 impl Lua {
     /// A script by its text. Hashes it, so build it once.
-    pub fn new(source: &'static str) -> Self {
-        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
+    pub fn new(source: impl Into<Cow<'static, str>>) -> Self {
+        let source = source.into();
+        Self { hash: redis::Script::new(&source).get_hash().to_owned(), source }
     }
 
     /// Begins a call; what is added to the command after the keys is `ARGV`.
@@ -57,7 +58,7 @@ impl Lua {
         match call.query_async(redis).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 let mut whole = redis::cmd("EVAL");
-                whole.arg(self.source);
+                whole.arg(&*self.source);
                 for arg in call.args_iter().skip(2) {
                     if let redis::Arg::Simple(bytes) = arg {
                         whole.arg(bytes);

@@ -8,7 +8,11 @@ use crate::{
 };
 
 /// The script that ours calls, called for one check alone.
-const OURS: &str = include_str!("../../src/rate_limit/lua/check.lua");
+const OURS: &str = concat!(
+    include_str!("../../src/rate_limit/lua/gcra.lua"),
+    "\n",
+    include_str!("../../src/rate_limit/lua/check.lua"),
+);
 
 /// A bare GCRA: it says yes or no, to one policy, and repairs nothing.
 const BARE: &str = "local t = redis.call('TIME') local now = t[1] * 1000000 + t[2]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use redis::RedisResult;
+use redis::{Cmd, RedisResult};
 
 use super::{
     gcra::{Answer, Question, Rate},
@@ -21,13 +21,23 @@ pub(super) struct Ask {
 
 impl Ask {
     pub(super) fn new(prefix: &str, subject: &Subject, units: u32) -> Arc<Self> {
-        let key = |policy: &Policy| keys::tat(prefix, &subject.name, policy.name());
+        let key = |policy: &Policy| keys::tat(prefix, &subject.place, policy.name());
         let keys = subject.policies.each().map(key).collect();
         Arc::new(Self { subject: subject.clone(), keys, units })
     }
 
     pub(super) fn policies(&self) -> std::slice::Iter<'_, Policy> {
         self.subject.policies.each()
+    }
+
+    /// Adds what is asked to a call of a script that has `gcra.lua`.
+    pub(super) fn write(&self, call: &mut Cmd) {
+        call.arg(self.keys.len());
+        for policy in self.policies() {
+            call.arg(policy.rate.cost(self.units))
+                .arg(policy.rate.tolerance)
+                .arg(u8::from(policy.is_shadow()));
+        }
     }
 
     /// What the policies are asked by somebody who knows how far ahead they are, and goes by these rates.

@@ -1,4 +1,4 @@
-//! The arithmetic of `lua/check.lua` for one subject, for what is decided without asking Redis. The model in `model.rs`
+//! The arithmetic of `lua/gcra.lua` for one subject, for what is decided without asking Redis. The model in `model.rs`
 //! holds the two against each other.
 //!
 //! Times are whole microseconds, because Lua's numbers are doubles and exact up to 2^53 only.

@@ -10,15 +10,26 @@ const LONGEST: usize = 128;
 /// Begins the name of a subject that cannot be its own.
 const HASHED: &str = "sha256:";
 
-/// A string: a policy's TAT for one subject, in microseconds. `<prefix>rate:{<subject>}:<policy>`.
-pub(super) fn tat(prefix: &str, name: &str, policy: &str) -> String {
+/// A string: a policy's TAT for one subject, in microseconds. `<prefix>rate:{<subject>}:<policy>`, or
+/// `<prefix>rate:{<tag>}:<subject>:<policy>`. No policy's name contains a colon, so one is never the other.
+pub(super) fn tat(prefix: &str, place: &str, policy: &str) -> String {
     // Built often: without the detour of a format.
-    [prefix, "rate:{", name, "}:", policy].concat()
+    [prefix, "rate:", place, ":", policy].concat()
+}
+
+/// Where a subject's keys are that have a slot of their own.
+pub(super) fn place(subject: &str) -> String {
+    ["{", &name(subject), "}"].concat()
+}
+
+/// Where they are in the slot of a tag.
+pub(super) fn place_beside(tag: &str, subject: &str) -> String {
+    ["{", tag, "}:", &name(subject)].concat()
 }
 
 /// What stands for a subject in keys: itself, or, if that could be no hash tag or is too long, `sha256:` and its SHA-256. So
 /// two subjects never have one name.
-pub(super) fn name(subject: &str) -> Cow<'_, str> {
+fn name(subject: &str) -> Cow<'_, str> {
     let breaks_out = |c: char| c == '{' || c == '}' || c.is_control();
     let is_safe = (1..=LONGEST).contains(&subject.len())
         && !subject.contains(breaks_out)
@@ -38,7 +49,8 @@ mod tests {
 
     #[test]
     fn an_ordinary_subject_can_be_read_in_its_key() {
-        assert_eq!(tat("shop:", &name("customer:42"), "orders"), "shop:rate:{customer:42}:orders");
+        assert_eq!(tat("shop:", &place("customer:42"), "orders"), "shop:rate:{customer:42}:orders");
+        assert_eq!(tat("shop:", &place_beside("3", "42"), "orders"), "shop:rate:{3}:42:orders");
         assert_eq!(name("2001:db8::/64"), "2001:db8::/64");
     }
 
@@ -55,9 +67,9 @@ mod tests {
     proptest! {
         #[test]
         fn all_policies_of_a_subject_share_its_slot(subject in any::<String>()) {
-            let name = name(&subject);
-            let slots = ["a", "b"].map(|policy| slot(tat("", &name, policy).as_bytes()));
-            prop_assert_eq!(slots, [slot(name.as_bytes()); 2]);
+            let slots = |place: String| ["a", "b"].map(|policy| slot(tat("", &place, policy).as_bytes()));
+            prop_assert_eq!(slots(place(&subject)), [slot(name(&subject).as_bytes()); 2]);
+            prop_assert_eq!(slots(place_beside("3", &subject)), [slot(b"3"); 2]);
         }
 
         #[test]

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, slice, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use redis::RedisResult;
@@ -6,6 +6,7 @@ use tracing::debug;
 
 use super::{
     ask::Ask,
+    check::Check,
     denials::Denials,
     gcra::Answer,
     metrics::RateLimitMetrics,
@@ -89,6 +90,35 @@ impl Limiter {
             Some(verdict) => verdict,
             None => self.decide(asks).await,
         };
+        self.shared.metrics.count(&verdict);
+        verdict
+    }
+
+    /// Begins a check of one subject that a script of the caller's makes as one of its steps.
+    ///
+    /// # Errors
+    /// The verdict, if it is known: the subject was denied a moment ago.
+    pub fn check_in_script(&self, subject: &Subject, cost: u32) -> Result<Check, Verdict> {
+        let ask = Ask::new(&self.shared.prefix, subject, cost);
+        match self.recall(slice::from_ref(&ask)) {
+            Some(verdict) => {
+                self.shared.metrics.count(&verdict);
+                Err(verdict)
+            }
+            None => Ok(Check { asked: self.shared.denials.now(), ask, limiter: self.clone() }),
+        }
+    }
+
+    /// What a check says that a script made.
+    pub(super) fn conclude(&self, Check { ask, asked, .. }: &Check, numbers: &[i64]) -> Verdict {
+        let answers: Vec<Answer> = numbers.iter().copied().map(Answer::read).collect();
+        let part = if answers.len() == ask.keys.len() {
+            self.shared.denials.remember(ask, &answers, *asked);
+            Part { ask: Arc::clone(ask), source: Source::Redis, answers }
+        } else {
+            Part { ask: Arc::clone(ask), source: Source::Silence, answers: Vec::new() }
+        };
+        let verdict = Verdict::of(vec![part], self.on_failure);
         self.shared.metrics.count(&verdict);
         verdict
     }

@@ -29,6 +29,9 @@ impl RateLimitMetrics {
     }
 
     pub(super) fn count(&self, verdict: &Verdict) {
+        if verdict.parts().is_empty() {
+            return;
+        }
         let outcome = match verdict.outcome() {
             Outcome::Allowed => &self.allowed,
             Outcome::Denied { .. } => &self.denied,

@@ -9,6 +9,7 @@
 //! | limit it in several ways | [`Policies`] | all of a subject's policies are taken from, or none; a denied call costs nothing |
 //! | limit it by several subjects | [`Limiter::check`] | asked at the same time; if one denies, the others get back what they took |
 //! | count failures only | [`Limiter::refund`] | what was taken for a call that then succeeded is given back, and never more |
+//! | limit what a script does | [`Limiter::check_in_script`] | it is done if and only if it was paid for, and Redis is asked once |
 //! | let calls differ | the cost of a check | a call of cost 5 takes five units, or is denied |
 //! | try a limit out | [`Policy::shadow`] | it counts and reports, and denies nothing |
 //! | do without Redis | [`OnFailure`] | open, closed, or a share of the limit for each instance; nobody waits longer than a time budget |
@@ -98,7 +99,8 @@
 //! one subject are. That a limit is exact while Redis is away, or that each gets a fair part of it.
 //!
 //! # Keys
-//! `<prefix>rate:{<subject>}:<policy>`, a string: the theoretical arrival time in microseconds of Redis's clock. It expires
+//! `<prefix>rate:{<subject>}:<policy>`, or, [beside](Subject::beside) other keys,
+//! `<prefix>rate:{<tag>}:<subject>:<policy>`. A string: the theoretical arrival time in microseconds of Redis's clock. It expires
 //! when it says nothing any more. All of a subject share its hash tag; a subject's id may come from outside (see
 //! [`Subject::new`]).
 //!
@@ -118,6 +120,7 @@
 //! - Michael Nygard, "Release It!", 2007: the circuit breaker.
 
 mod ask;
+mod check;
 mod denials;
 mod fields;
 mod gcra;
@@ -136,6 +139,7 @@ mod tats;
 mod tower;
 mod verdict;
 
+pub use check::{Check, GCRA_LUA};
 pub use fields::{RATE_LIMIT, RATE_LIMIT_POLICY};
 pub use limiter::Limiter;
 pub use options::{LimiterOptions, OnFailure};

@@ -21,7 +21,8 @@ fn under_a_clock(source: &str) -> Script {
     Script::new(&script)
 }
 
-static CHECK: LazyLock<Script> = LazyLock::new(|| under_a_clock(include_str!("lua/check.lua")));
+static CHECK: LazyLock<Script> =
+    LazyLock::new(|| under_a_clock(concat!(include_str!("lua/gcra.lua"), include_str!("lua/check.lua"))));
 static REFUND: LazyLock<Script> = LazyLock::new(|| under_a_clock(include_str!("lua/refund.lua")));
 
 /// Longer than a test runs, because keys expire by the real clock.

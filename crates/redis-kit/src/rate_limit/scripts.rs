@@ -10,7 +10,7 @@ use crate::{
     lua::{Lua, lua},
 };
 
-static CHECK: LazyLock<Lua> = lua!("lua/check.lua");
+static CHECK: LazyLock<Lua> = lua!("lua/gcra.lua", "lua/check.lua");
 static REFUND: LazyLock<Lua> = lua!("lua/refund.lua");
 
 /// Asks for subjects, each by itself. Each answer has one for each policy.
@@ -20,12 +20,7 @@ pub(super) async fn check(
 ) -> RedisResult<Vec<RedisResult<Vec<Answer>>>> {
     let mut call = CHECK.call(asks.iter().flat_map(|ask| &ask.keys).map(String::as_str));
     for ask in asks {
-        call.arg(ask.keys.len());
-        for policy in ask.policies() {
-            call.arg(policy.rate.cost(ask.units))
-                .arg(policy.rate.tolerance)
-                .arg(u8::from(policy.is_shadow()));
-        }
+        ask.write(&mut call);
     }
     let numbers: Vec<i64> = CHECK.run(&mut redis, &call).await?;
     if numbers.len() != asks.iter().map(|ask| ask.keys.len()).sum::<usize>() {

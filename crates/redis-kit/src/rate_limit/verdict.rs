@@ -128,6 +128,15 @@ impl Verdict {
         self.parts.iter().flat_map(Part::standings)
     }
 
+    /// What this check and another say together of one call: it may go on if both say so.
+    pub fn and(mut self, other: Self) -> Self {
+        if self.is_allowed() {
+            self.outcome = other.outcome;
+        }
+        self.parts.extend(other.parts);
+        self
+    }
+
     /// Nothing was taken, because not everybody agreed: what some have taken is to be given back.
     pub(super) fn take_back(&mut self) -> Vec<(Source, Vec<Refund>)> {
         let refunds = self.refunds();

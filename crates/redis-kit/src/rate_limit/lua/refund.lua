@@ -2,10 +2,10 @@
 -- Gives a cost back to policies that it was taken from. Never more than was taken: what would not be ahead any more is gone.
 -- One step, or what others take meanwhile would be given back too. Allowed on a full Redis, because it takes no room.
 --
--- KEYS for each policy: its TAT, as in check.lua   ARGV for each: the cost and the tolerance in microseconds
+-- KEYS for each policy: its TAT, as in gcra.lua   ARGV for each: the cost and the tolerance in microseconds
 -- Reply: how many of them were ahead.
 
--- As check.lua does.
+-- As gcra.lua does.
 redis.set_repl(redis.REPL_NONE)
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -1,6 +1,7 @@
 //! Rate limits, seen from outside: what is allowed, what is told, what is left in Redis.
 
 mod denials;
+mod in_scripts;
 mod layer;
 mod limits;
 mod metrics;

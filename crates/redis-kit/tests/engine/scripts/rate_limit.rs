@@ -3,12 +3,14 @@
 use std::sync::LazyLock;
 
 use redis::Script;
+use redis_kit::rate_limit::GCRA_LUA;
 
 use super::{Answer, call};
 use crate::harness::Bench;
 
-static CHECK: LazyLock<Script> =
-    LazyLock::new(|| Script::new(include_str!("../../../src/rate_limit/lua/check.lua")));
+static CHECK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(&[GCRA_LUA, include_str!("../../../src/rate_limit/lua/check.lua")].concat())
+});
 static REFUND: LazyLock<Script> =
     LazyLock::new(|| Script::new(include_str!("../../../src/rate_limit/lua/refund.lua")));
 
