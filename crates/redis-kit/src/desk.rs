@@ -58,14 +58,14 @@ use tokio::{
 
 use crate::{Connection, connection::slot};
 
-/// How many requests share a script call at most. For locks and limits it takes Redis less than half a millisecond, and
-/// everybody else waits as long.
-const TOGETHER: usize = 256;
-
 /// What is asked of one server for one lock, subject or entry, and can be asked for several at once.
 pub trait Request: Sized + Send + Sync + 'static {
     /// What is answered to one request.
     type Answer: Send;
+
+    /// How many requests share a script call at most. While a server runs it everybody else waits, those who asked among
+    /// them; a client that asks again when it is answered works meanwhile if there are several.
+    const TOGETHER: usize = 256;
 
     /// A key, by whose slot it is sent.
     fn key(&self) -> &str;
@@ -149,7 +149,7 @@ impl<R: Request> Desk<R> {
     }
 
     fn may_join(&self, call: &[Asked<R>], asked: &Asked<R>) -> bool {
-        call.len() < TOGETHER && (!self.by_slot.load(Ordering::Relaxed) || call[0].slot() == asked.slot())
+        call.len() < R::TOGETHER && (!self.by_slot.load(Ordering::Relaxed) || call[0].slot() == asked.slot())
     }
 
     fn call(&self, together: Vec<Asked<R>>) -> BoxFuture<'_, ()> {

@@ -21,7 +21,7 @@ pub struct WorkerOptions {
     /// How often to look for entries whose retry is due. In ordered mode, how often to look whether the partition is free.
     /// Default 500 ms.
     pub claim_interval: Duration,
-    /// In ordered mode, how many times as long as passing entries took the stream rests afterwards, a second at most: for
+    /// In ordered mode, how many times as long as passing entries took the stream rests afterwards, two seconds at most: for
     /// work that may be late and should leave its time to others. It rests once as long in any case, and longer while the
     /// runtime's threads are busy for more than half of the time. What comes meanwhile is passed together. Default 0.
     pub rest: u32,

@@ -7,9 +7,9 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-const LONGEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(2);
 
-/// Sleeps as long as the work took; and again as long, up to so many times and a second in all, for as long as the
+/// Sleeps as long as the work took; and again as long, up to so many times and two seconds in all, for as long as the
 /// runtime's threads are busy meanwhile for more than half of the time.
 pub(super) async fn rest_after(work: Duration, times: u32) {
     let runtime = Handle::current().metrics();
