@@ -59,19 +59,12 @@ pub const NAME: &str = "api-gateway";
 
 const DEFAULT_PORT: u16 = 8080;
 
-/// How a projection follows the journal. Taking orders comes first: a gateway that is busy leaves most of its time to that.
-struct Pace {
-    /// How many events of one partition are applied together at most.
-    together: usize,
-    /// How many times as long as that took it rests then.
-    rest: u32,
-}
+/// How many events of one partition a projection applies together at most: the more, the less each of them costs.
+const TOGETHER: usize = 1024;
 
-/// Who has ordered wants to see what became of it.
-const VIEW: Pace = Pace { together: 256, rest: 9 };
-
-/// The archive may be late; and the more rows are written at once, the less each of them costs.
-const ARCHIVE: Pace = Pace { together: 1024, rest: 29 };
+/// How many times as long as that took a projection rests then. Taking orders comes first: a gateway that is busy leaves
+/// most of its time to that.
+const REST: u32 = 99;
 
 /// Listens where `config` says and runs the service until `shutdown`, then finishes the requests in flight and drains
 /// the projection.
@@ -95,7 +88,7 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
         return Ok(());
     };
     let view = OrderViewProjection::new(service.names.clone(), service.partitions);
-    let view = join(&service, groups::ORDER_VIEW, view, VIEW, &config).await?;
+    let view = join(&service, groups::ORDER_VIEW, view, &config).await?;
     let archive = ArchiveProjection {
         store: ArchiveStore::new(&database),
         redis: service.commands.clone(),
@@ -104,7 +97,7 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
         keep_settled: config.keep_settled,
         turn: Mutex::default(),
     };
-    let archive = join(&service, groups::ORDER_ARCHIVE, archive, ARCHIVE, &config).await?;
+    let archive = join(&service, groups::ORDER_ARCHIVE, archive, &config).await?;
 
     let app = App::new(parts(&service, &database, durability, &config).await?);
     service.open(routes::all(&app, config.proxies));
@@ -157,7 +150,7 @@ async fn parts(
         familiar: Familiar { redis: commands, names: names() },
         sessions: Sessions::new(&redis, sessions)?,
         cookie: SessionCookie::default(),
-        limits: Limits::new(&volatile, &config.service.installation.key_prefix, &config.limits)?,
+        limits: Limits::new(service, &volatile, &config.service.installation.key_prefix, &config.limits)?,
     })
 }
 
@@ -166,13 +159,12 @@ async fn join<H: Handler<Message = OrderEvent>>(
     service: &Service,
     group: &'static str,
     projection: H,
-    pace: Pace,
     config: &Config,
 ) -> anyhow::Result<Worker<H>> {
     let options = WorkerOptions {
         mode: Mode::Ordered,
-        concurrency: pace.together,
-        rest: pace.rest,
+        concurrency: TOGETHER,
+        rest: REST,
         max_attempts: None,
         skip_unknown: true,
         ..config.consumer.options()

@@ -3,8 +3,8 @@
 //! | policy | of whom | default | when Redis does not answer |
 //! |---|---|---|---|
 //! | `requests` | an address, all requests | `--requests-per-minute` | let through |
-//! | `orders` | a customer, orders | `--orders-per-minute` | let through, because taking the order will say so |
-//! | `guest-orders` | an address, guests' orders | `--guest-orders-per-minute` | let through |
+//! | `orders` | a customer, orders | `--orders-per-minute` | the order cannot be taken either |
+//! | `guest-orders` | an address, guests' orders | `--guest-orders-per-minute` | the same |
 //! | `login-account`, `login-address`, `login-pair` | failed logins | below | 503 |
 //!
 //! Logins are guarded three ways. An address that guesses is stopped, whichever accounts it tries, and so are many
@@ -21,15 +21,16 @@ use axum::{
     response::IntoResponse,
 };
 use clap::Args;
-use common::{problem::Problem, seconds::seconds};
+use common::{partition::Partitions, problem::Problem, seconds::seconds, service::Service};
 use redis_kit::{
     Redis,
     rate_limit::{
-        Limiter, LimiterOptions, OnFailure, Outcome, Policies, Policy, RateLimitLayer, Subject, Verdict,
+        Check, Limiter, LimiterOptions, OnFailure, Outcome, Policies, Policy, RateLimitLayer, Subject,
+        Verdict,
     },
 };
 
-use crate::{accounts::Email, edge::ClientAddress};
+use crate::{accounts::Email, edge::ClientAddress, orders::accept::Beside};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -57,7 +58,12 @@ pub(crate) struct LimitArgs {
 
 /// The limits of all routes.
 pub(crate) struct Limits {
+    /// Asks the Redis that may forget.
     limiter: Limiter,
+    /// Asks the Redis that takes the orders: a customer's limit stands beside the customer's orders, so that one script looks at it
+    /// and writes the order.
+    of_orders: Limiter,
+    partitions: Partitions,
     requests: Option<Policies>,
     orders: Option<Policies>,
     guest_orders: Option<Policies>,
@@ -66,14 +72,28 @@ pub(crate) struct Limits {
     login_pair: Policies,
 }
 
+/// The limit of a customer who is about to order.
+pub(crate) struct CustomerLimit {
+    /// The partition whose slot it is in.
+    pub(crate) partition: u16,
+    pub(crate) check: Check,
+}
+
 impl Limits {
-    /// `redis` may be one that forgets. Fails if a limit cannot be counted.
-    pub(crate) fn new(redis: &Redis, prefix: &str, args: &LimitArgs) -> anyhow::Result<Self> {
+    /// `volatile` may be a Redis that forgets. Fails if a limit cannot be counted.
+    pub(crate) fn new(
+        service: &Service,
+        volatile: &Redis,
+        prefix: &str,
+        args: &LimitArgs,
+    ) -> anyhow::Result<Self> {
         // Redis syncs what others write before it goes on, and disks take their time.
         let options =
             LimiterOptions { prefix: prefix.into(), budget: args.limit_timeout, ..LimiterOptions::default() };
         Ok(Self {
-            limiter: Limiter::new(redis, options)?,
+            limiter: Limiter::new(volatile, options.clone())?,
+            of_orders: Limiter::new(&service.redis, options)?,
+            partitions: service.partitions,
             requests: unless_zero("requests", args.requests_per_minute)?,
             orders: unless_zero("orders", args.orders_per_minute)?,
             guest_orders: unless_zero("guest-orders", args.guest_orders_per_minute)?,
@@ -100,13 +120,48 @@ impl Limits {
         customer_id: &str,
         guest: Option<ClientAddress>,
     ) -> Result<Verdict, Problem> {
-        let customer =
-            self.orders.iter().map(|orders| Subject::new(&format!("customer:{customer_id}"), orders));
-        let address = guest
-            .zip(self.guest_orders.as_ref())
-            .map(|(guest, orders)| Subject::new(&format!("guest:{}", guest.household()), orders));
-        let subjects: Vec<Subject> = customer.chain(address).collect();
-        allowed(self.limiter.check(&subjects, 1).await)
+        let customer = self.customer(customer_id).map(|(_, customer)| customer);
+        let subjects: Vec<Subject> = customer.into_iter().chain(self.guest(guest)).collect();
+        allowed(self.of_orders.check(&subjects, 1).await)
+    }
+
+    /// The same for an order that can be written beside its customer's limit: what is taken from the customer is left to the
+    /// script that accepts the order, so that Redis is asked once.
+    pub(crate) async fn order_beside_its_limit(
+        &self,
+        customer_id: &str,
+        guest: Option<ClientAddress>,
+    ) -> Result<(Verdict, Beside), Problem> {
+        let beside = match self.customer(customer_id) {
+            None => Beside::Nothing,
+            Some((partition, customer)) => {
+                let check = self.of_orders.check_in_script(&customer, 1);
+                let check = check.map_err(|denied| refusal(&denied))?;
+                Beside::Limit(CustomerLimit { partition, check })
+            }
+        };
+        let address: Vec<Subject> = self.guest(guest).into_iter().collect();
+        Ok((allowed(self.of_orders.check(&address, 1).await)?, beside))
+    }
+
+    /// Gives back what an order took that its customer may not place.
+    pub(crate) async fn give_back(&self, order: Verdict) {
+        if let Err(error) = self.of_orders.refund(order).await {
+            tracing::debug!(%error, "an order that was refused counts for its address");
+        }
+    }
+
+    /// A customer and the partition of its limit.
+    fn customer(&self, customer_id: &str) -> Option<(u16, Subject)> {
+        let orders = self.orders.as_ref()?;
+        let partition = self.partitions.of_bytes(customer_id.as_bytes());
+        let customer = format!("customer:{customer_id}");
+        Some((partition, Subject::beside(&partition.to_string(), &customer, orders)))
+    }
+
+    fn guest(&self, guest: Option<ClientAddress>) -> Option<Subject> {
+        let orders = self.guest_orders.as_ref()?;
+        guest.map(|guest| Subject::new(&format!("guest:{}", guest.household()), orders))
     }
 
     /// Counts a login as failed, to be [forgiven](Self::forgive) once it has succeeded: so that guesses that come all at once
@@ -148,7 +203,7 @@ fn allowed(verdict: Verdict) -> Result<Verdict, Problem> {
 }
 
 /// What is answered to what is not allowed.
-fn refusal(verdict: &Verdict) -> Problem {
+pub(crate) fn refusal(verdict: &Verdict) -> Problem {
     if verdict.outcome() == Outcome::Unavailable {
         return Problem::unavailable("the limits cannot be looked at now; try again");
     }

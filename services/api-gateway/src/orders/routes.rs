@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    accept::{Accepted, IdempotencyKey, Lookup, other_body},
+    accept::{Accepted, Answer, Beside, IdempotencyKey, Lookup, other_body},
     archive::Cursor,
     events::{all_events, order_events},
     new_order::NewOrder,
@@ -91,11 +91,25 @@ async fn place_order(
     let prices = app.catalogue.prices(order.skus()).await?;
     let order = order.priced(login, &prices)?;
     let guest = login.is_none().then_some(from);
-    let verdict = app.limits.order(&order.customer_id, guest).await?;
-    let accepted = app.acceptor.accept(order, promise.as_ref(), &trace_of(&headers)).await?;
-    let mut response = accepted.into_response();
-    response.headers_mut().extend(limits::fields(&verdict));
-    Ok(response)
+    let (taken, beside) = match promise {
+        Some(promise) => (app.limits.order(&order.customer_id, guest).await?, Beside::Record(promise)),
+        None => app.limits.order_beside_its_limit(&order.customer_id, guest).await?,
+    };
+    match app.acceptor.accept(order, &beside, &trace_of(&headers)).await? {
+        Answer::Accepted(accepted, customer) => {
+            let mut response = accepted.into_response();
+            let verdict = match customer {
+                Some(customer) => customer.and(taken),
+                None => taken,
+            };
+            response.headers_mut().extend(limits::fields(&verdict));
+            Ok(response)
+        }
+        Answer::TooMany(verdict) => {
+            app.limits.give_back(taken).await;
+            Err(limits::refusal(&verdict))
+        }
+    }
 }
 
 /// Whose request it is, and what it was answered before. Both are asked for at the same time: the cookie says who the caller

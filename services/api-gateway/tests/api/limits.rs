@@ -1,10 +1,11 @@
 //! How much who may ask for.
 
 use futures_util::future::join_all;
+use local_redis::{Cluster, Durability, Server};
 use serde_json::json;
 
 use crate::{
-    harness::{Answer, Gateway, Shop},
+    harness::{Answer, Database, Gateway, Shop},
     people::PASSWORD,
 };
 
@@ -82,6 +83,61 @@ async fn guests_are_limited_by_their_address_too_and_accounts_are_not() {
     }
 }
 
+/// With a key, an order and its customer's limit may be in different slots.
+#[tokio::test]
+async fn orders_with_a_key_and_without_one_are_counted_together() {
+    let shop = Shop::with_flags(&["--orders-per-minute", "2"]).await;
+    for customer in ["42", "43", "44"] {
+        let with_key = async |key: u32| {
+            shop.gateway.post_with_key(&format!("{customer}-{key}"), order_of(customer)).await
+        };
+        let answer = with_key(1).await;
+        answer.order_id();
+        assert!(answer.header("ratelimit").unwrap().starts_with(r#""orders";r=1;t="#));
+        let answer = shop.gateway.post(order_of(customer)).await;
+        answer.order_id();
+        assert!(answer.header("ratelimit").unwrap().starts_with(r#""orders";r=0;t="#));
+        with_key(2).await.problem(429);
+        shop.gateway.post(order_of(customer)).await.problem(429);
+    }
+    assert_eq!(shop.store.journal().await.len(), 6);
+}
+
+#[tokio::test]
+async fn on_a_cluster_an_order_is_beside_the_limit_or_the_key_that_it_depends_on() {
+    let cluster = Cluster::ephemeral(Durability::Always).await.unwrap();
+    let database = Database::new().await;
+    let gateway = Gateway::start(&cluster.url(), &database, &["--orders-per-minute", "2"]).await;
+    gateway.until_ready().await;
+    let customers: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+    let three_of_each = (0..3).flat_map(|_| &customers).map(|customer| gateway.post(order_of(customer)));
+    let answers = join_all(three_of_each).await;
+    let accepted = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(accepted, 20, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+    for customer in 10..15 {
+        let place = async |n: u32| {
+            gateway.post_with_key(&format!("{customer}-{n}"), order_of(&customer.to_string())).await
+        };
+        let first = place(0).await;
+        assert_eq!(gateway.get(first.header("location").unwrap()).await.status, 200);
+        assert_eq!(place(0).await.body, first.body);
+        place(1).await.order_id();
+        place(2).await.problem(429);
+    }
+}
+
+#[tokio::test]
+async fn a_customer_that_was_refused_costs_its_address_nothing() {
+    let shop = Shop::with_flags(&["--guest-orders-per-minute", "3", "--orders-per-minute", "2"]).await;
+    for _ in 0..2 {
+        shop.gateway.post(order_of("42")).await.order_id();
+    }
+    shop.gateway.post(order_of("42")).await.problem(429);
+    let answer = shop.gateway.post(order_of("43")).await;
+    answer.order_id();
+    assert!(answer.header("ratelimit").unwrap().contains(r#""guest-orders";r=0;"#));
+}
+
 #[tokio::test]
 async fn an_address_that_was_refused_costs_its_customer_nothing() {
     let shop = Shop::with_flags(&["--guest-orders-per-minute", "1", "--orders-per-minute", "2"]).await;
@@ -137,17 +193,17 @@ async fn a_trusted_proxy_tells_clients_apart() {
 #[tokio::test]
 async fn limits_that_cannot_be_asked_let_through_what_is_not_a_login() {
     let shop = Shop::open().await;
-    let volatile = local_redis::Server::ephemeral(local_redis::Durability::Volatile).await.unwrap();
+    let volatile = Server::ephemeral(Durability::Volatile).await.unwrap();
     let url = volatile.url();
-    let flags = ["--redis-cache-url", &url, "--orders-per-minute", "1", "--requests-per-minute", "1000"];
+    let flags = ["--redis-cache-url", &url, "--orders-per-minute", "1", "--requests-per-minute", "3"];
     let mut volatile = volatile;
     let gateway = shop.second_gateway(&flags).await;
     gateway.post(order_of("42")).await.order_id();
-    gateway.post(order_of("42")).await.problem(429);
     volatile.kill().await.unwrap();
-    // What is known to be used up is so for a while yet.
-    for customer in ["43", "44", "44"] {
+    for customer in ["43", "44", "45"] {
         gateway.post(order_of(customer)).await.order_id();
     }
+    // Orders are counted where they are.
+    gateway.post(order_of("42")).await.problem(429);
     gateway.try_login("ada@example.com", PASSWORD).await.problem(503);
 }

@@ -113,7 +113,7 @@ async fn an_order_takes_three_round_trips_at_most() {
     let guest = || shop.gateway.order(two_books());
     let (answer, about) = asked(&mut monitor, &shop, guest()).await;
     answer.order_id();
-    // Both limits at once, and the order.
+    // The limit of its address, and the order with that of its customer.
     assert_eq!(about, ["rate:{", "order:{"]);
     let (answer, about) = asked(&mut monitor, &shop, guest().header("idempotency-key", "a")).await;
     answer.order_id();
@@ -122,6 +122,11 @@ async fn an_order_takes_three_round_trips_at_most() {
     let (answer, about) = asked(&mut monitor, &shop, guest().header("idempotency-key", "a")).await;
     assert_eq!(answer.header("idempotent-replayed"), Some("true"));
     assert_eq!(about, ["idem:{"]);
+    // An account's own limit is looked at with its order.
+    let request = shop.gateway.order(pens()).header("cookie", &ada.0);
+    let (answer, about) = asked(&mut monitor, &shop, request).await;
+    answer.order_id();
+    assert_eq!(about, ["session:{", "order:{"]);
     // The session and the record at the same time, the limit, the order.
     let request = shop.gateway.order(pens()).header("cookie", &ada.0).header("idempotency-key", "b");
     let (answer, mut about) = asked(&mut monitor, &shop, request).await;

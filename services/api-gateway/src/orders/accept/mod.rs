@@ -1,5 +1,5 @@
-//! Accepting an order: one atomic script writes the order, its journal entry and its idempotency record, and only then is
-//! `201 Created` sent.
+//! Accepting an order: one atomic script takes its place in its customer's limit, writes the order, its journal entry and its
+//! idempotency record, and only then is `201 Created` sent.
 
 mod acceptance;
 mod idempotency;
@@ -15,15 +15,22 @@ use common::{
     problem::Problem,
     service::Service,
 };
-use redis_kit::{Connection, Error, desk::Desk, stream::encode_at, trace::TraceContext};
+use redis_kit::{
+    Connection, Error,
+    desk::Desk,
+    rate_limit::{Check, Verdict},
+    stream::encode_at,
+    trace::TraceContext,
+};
 use tracing::info;
 
 use crate::{
     durability::DurabilityCheck,
     error::{internal, redis_failed},
+    limits::CustomerLimit,
     orders::{new_order::PricedOrder, view::OrderView},
 };
-use acceptance::{Acceptance, Record, Written};
+use acceptance::{Acceptance, Condition, Record, Written};
 pub(crate) use idempotency::{IdempotencyKey, Lookup, other_body};
 use idempotency::{KeyHasher, Promise};
 use room::Room;
@@ -38,6 +45,24 @@ pub(crate) struct Acceptor {
     keys: KeyHasher,
     durability: DurabilityCheck,
     room: Room,
+}
+
+/// Beside what an order is written: what is looked at in the same step must share its slot, and so its partition.
+pub(crate) enum Beside {
+    /// The record of its request's key.
+    Record(Promise),
+    /// The limit of its customer.
+    Limit(CustomerLimit),
+    /// Nothing.
+    Nothing,
+}
+
+/// What became of an order.
+pub(crate) enum Answer {
+    /// It is accepted, and the limit beside it has this to say.
+    Accepted(Accepted, Option<Verdict>),
+    /// It is more than the limit beside it allows.
+    TooMany(Verdict),
 }
 
 /// The answer to an accepted order, which is the same however often it is asked for.
@@ -83,29 +108,34 @@ impl Acceptor {
     pub(crate) async fn accept(
         &self,
         order: PricedOrder,
-        promise: Option<&Promise>,
+        beside: &Beside,
         trace: &TraceContext,
-    ) -> Result<Accepted, Problem> {
+    ) -> Result<Answer, Problem> {
         self.durability.check().map_err(Problem::unavailable)?;
-        // What shares a slot must share a partition: the key's, if there is a key.
-        let id = match promise {
-            Some(promise) => self.partitions.draw_order_id(promise.partition),
-            None => uuid::Uuid::new_v4(),
+        let id = match beside {
+            Beside::Record(promise) => self.partitions.draw_order_id(promise.partition),
+            Beside::Limit(limit) => self.partitions.draw_order_id(limit.partition),
+            Beside::Nothing => uuid::Uuid::new_v4(),
         };
         self.room.check(self.partitions.of_order(id)).map_err(Problem::unavailable)?;
         let order = OrderView::accepted(id, order);
         let body = serde_json::to_vec(&order).map_err(|_| internal())?;
         let accepted = Accepted { location: format!("/orders/{id}"), body, replayed: false };
-        let acceptance = self.acceptance(&order, &accepted, promise, trace).map_err(|_| internal())?;
+        let acceptance = self.acceptance(&order, &accepted, beside, trace).map_err(|_| internal())?;
         crash::point(Point::BeforeAccept);
         let written = self.desk.ask(acceptance).await;
         crash::point(Point::AfterAccept);
         match written.map_err(|error| redis_failed(&error.into()))? {
-            Written::Order => {
+            Written::Order(said) => {
                 log(&order, trace);
-                Ok(accepted)
+                Ok(Answer::Accepted(accepted, beside.limit().map(|limit| limit.conclude(&said))))
             }
-            Written::Before { location, body } => Ok(Accepted { location, body, replayed: true }),
+            Written::TooMany(said) => {
+                Ok(Answer::TooMany(beside.limit().ok_or_else(internal)?.conclude(&said)))
+            }
+            Written::Before { location, body } => {
+                Ok(Answer::Accepted(Accepted { location, body, replayed: true }, None))
+            }
             Written::Refused => Err(other_body()),
         }
     }
@@ -114,7 +144,7 @@ impl Acceptor {
         &self,
         order: &OrderView,
         accepted: &Accepted,
-        promise: Option<&Promise>,
+        beside: &Beside,
         trace: &TraceContext,
     ) -> Result<Acceptance, Error> {
         let partition = self.partitions.of_order(order.id);
@@ -122,13 +152,23 @@ impl Acceptor {
             view: self.names.order(partition, order.id),
             journal: self.names.orders_stream(partition),
             placed: encode_at(&placed(order), trace, order.placed_at)?,
-            record: promise.map(|promise| Record {
-                key: promise.record.clone(),
-                body_digest: promise.body_digest.clone(),
-                location: accepted.location.clone(),
-                body: accepted.body.clone(),
-            }),
+            condition: match beside {
+                Beside::Nothing => Condition::None,
+                Beside::Limit(limit) => Condition::Within(limit.check.clone()),
+                Beside::Record(promise) => Condition::New(Record {
+                    key: promise.record.clone(),
+                    body_digest: promise.body_digest.clone(),
+                    location: accepted.location.clone(),
+                    body: accepted.body.clone(),
+                }),
+            },
         })
+    }
+}
+
+impl Beside {
+    fn limit(&self) -> Option<&Check> {
+        if let Self::Limit(limit) = self { Some(&limit.check) } else { None }
     }
 }
 
