@@ -60,7 +60,7 @@ pub const NAME: &str = "api-gateway";
 const DEFAULT_PORT: u16 = 8080;
 
 /// How many events of one partition a projection applies together at most: the more, the less each of them costs.
-const TOGETHER: usize = 1024;
+const TOGETHER: usize = 256;
 
 /// How many times as long as that took a projection rests then. Taking orders comes first: a gateway that is busy leaves
 /// most of its time to that.
