@@ -30,7 +30,7 @@ use redis_kit::{
     },
 };
 
-use crate::{accounts::Email, edge::ClientAddress, orders::accept::Beside};
+use crate::{accounts::Email, edge::ClientAddress};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -131,17 +131,17 @@ impl Limits {
         &self,
         customer_id: &str,
         guest: Option<ClientAddress>,
-    ) -> Result<(Verdict, Beside), Problem> {
-        let beside = match self.customer(customer_id) {
-            None => Beside::Nothing,
+    ) -> Result<(Verdict, Option<CustomerLimit>), Problem> {
+        let limit = match self.customer(customer_id) {
+            None => None,
             Some((partition, customer)) => {
                 let check = self.of_orders.check_in_script(&customer, 1);
                 let check = check.map_err(|denied| refusal(&denied))?;
-                Beside::Limit(CustomerLimit { partition, check })
+                Some(CustomerLimit { partition, check })
             }
         };
         let address: Vec<Subject> = self.guest(guest).into_iter().collect();
-        Ok((allowed(self.of_orders.check(&address, 1).await)?, beside))
+        Ok((allowed(self.of_orders.check(&address, 1).await)?, limit))
     }
 
     /// Gives back what an order took that its customer may not place.

@@ -91,9 +91,11 @@ async fn place_order(
     let prices = app.catalogue.prices(order.skus()).await?;
     let order = order.priced(login, &prices)?;
     let guest = login.is_none().then_some(from);
-    let (taken, beside) = match promise {
-        Some(promise) => (app.limits.order(&order.customer_id, guest).await?, Beside::Record(promise)),
-        None => app.limits.order_beside_its_limit(&order.customer_id, guest).await?,
+    let (taken, beside) = if let Some(promise) = promise {
+        (app.limits.order(&order.customer_id, guest).await?, Beside::Record(promise))
+    } else {
+        let (taken, limit) = app.limits.order_beside_its_limit(&order.customer_id, guest).await?;
+        (taken, limit.map_or(Beside::Nothing, Beside::Limit))
     };
     match app.acceptor.accept(order, &beside, &trace_of(&headers)).await? {
         Answer::Accepted(accepted, customer) => {
