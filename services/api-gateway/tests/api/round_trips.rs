@@ -115,12 +115,6 @@ async fn an_order_takes_three_round_trips_at_most() {
     answer.order_id();
     // The limit of its address, and the order with that of its customer.
     assert_eq!(about, ["rate:{", "order:{"]);
-    // Nothing else, where addresses are not limited.
-    let other = shop.second_gateway(&["--orders-per-minute", "1000"]).await;
-    other.place().await;
-    let (answer, about) = asked(&mut monitor, &shop, other.order(two_books())).await;
-    answer.order_id();
-    assert_eq!(about, ["order:{"]);
     let (answer, about) = asked(&mut monitor, &shop, guest().header("idempotency-key", "a")).await;
     answer.order_id();
     assert_eq!(about, ["idem:{", "rate:{", "order:{"]);
