@@ -41,7 +41,6 @@ pub const GCRA_LUA: &str = include_str!("lua/gcra.lua");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[derive(Clone)]
 pub struct Check {
     pub(super) limiter: Limiter,
     pub(super) ask: Arc<Ask>,

@@ -112,13 +112,13 @@ impl Limiter {
     /// What a check says that a script made.
     pub(super) fn conclude(&self, Check { ask, asked, .. }: &Check, numbers: &[i64]) -> Verdict {
         let answers: Vec<Answer> = numbers.iter().copied().map(Answer::read).collect();
-        let part = if answers.len() == ask.keys.len() {
+        let (source, answers) = if answers.len() == ask.keys.len() {
             self.shared.denials.remember(ask, &answers, *asked);
-            Part { ask: Arc::clone(ask), source: Source::Redis, answers }
+            (Source::Redis, answers)
         } else {
-            Part { ask: Arc::clone(ask), source: Source::Silence, answers: Vec::new() }
+            (Source::Silence, Vec::new())
         };
-        let verdict = Verdict::of(vec![part], self.on_failure);
+        let verdict = Verdict::of(vec![Part { ask: Arc::clone(ask), source, answers }], self.on_failure);
         self.shared.metrics.count(&verdict);
         verdict
     }

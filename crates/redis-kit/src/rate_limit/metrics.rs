@@ -29,6 +29,7 @@ impl RateLimitMetrics {
     }
 
     pub(super) fn count(&self, verdict: &Verdict) {
+        // Where nobody was asked about, nothing was checked.
         if verdict.parts().is_empty() {
             return;
         }

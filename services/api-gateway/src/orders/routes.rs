@@ -97,7 +97,7 @@ async fn place_order(
         let (taken, limit) = app.limits.order_beside_its_limit(&order.customer_id, guest).await?;
         (taken, limit.map_or(Beside::Nothing, Beside::Limit))
     };
-    match app.acceptor.accept(order, &beside, &trace_of(&headers)).await? {
+    match app.acceptor.accept(order, beside, &trace_of(&headers)).await? {
         Answer::Accepted(accepted, customer) => {
             let mut response = accepted.into_response();
             let verdict = match customer {

@@ -4,10 +4,10 @@
 use std::sync::LazyLock;
 
 use redis_kit::{
-    Connection, FromRedisValue, Lua, ParsingError, RedisError, RedisResult, Value,
+    Connection, FromRedisValue, Lua, ParsingError, RedisResult, Value,
     desk::Request,
     error_told,
-    rate_limit::{Check, GCRA_LUA},
+    rate_limit::{Check, GCRA_LUA, Verdict},
     stream::Fields,
 };
 
@@ -47,30 +47,13 @@ pub(super) struct Record {
 /// What the script did.
 pub(super) enum Written {
     /// It wrote the order. This is what the limit says, if there is one.
-    Order(Vec<i64>),
+    Order(Option<Verdict>),
     /// Nothing: it is more than the limit allows, which says this.
-    TooMany(Vec<i64>),
+    TooMany(Verdict),
     /// Nothing: an equal request had written one before, and this was its answer.
     Before { location: String, body: Vec<u8> },
     /// Nothing: the key belongs to another body.
     Refused,
-}
-
-impl Written {
-    fn of(mut reply: Vec<Value>) -> Result<Self, ParsingError> {
-        let rest = reply.split_off(reply.len().min(1));
-        let limits = |rest| Vec::from_redis_value(Value::Array(rest));
-        match reply.pop() {
-            Some(Value::BulkString(what)) if what == b"accepted" => limits(rest).map(Self::Order),
-            Some(Value::BulkString(what)) if what == b"too many" => limits(rest).map(Self::TooMany),
-            Some(Value::BulkString(what)) if what == b"refused" => Ok(Self::Refused),
-            Some(Value::BulkString(what)) if what == b"before" => {
-                let (location, body) = FromRedisValue::from_redis_value(Value::Array(rest))?;
-                Ok(Self::Before { location, body })
-            }
-            _ => Err(never_said()),
-        }
-    }
 }
 
 fn never_said() -> ParsingError {
@@ -92,6 +75,37 @@ impl Acceptance {
             Condition::None | Condition::New(_) => None,
         };
         limit.into_iter().flat_map(Check::keys)
+    }
+
+    /// What the script's reply means to this order. Whatever it is, it says nothing of the others.
+    fn written(&self, reply: Value) -> RedisResult<Written> {
+        match reply {
+            Value::BulkString(wrong) => Err(error_told(&wrong)),
+            Value::Array(reply) => Ok(self.told(reply)?),
+            _ => Err(never_said().into()),
+        }
+    }
+
+    fn told(&self, mut reply: Vec<Value>) -> Result<Written, ParsingError> {
+        let rest = reply.split_off(reply.len().min(1));
+        match reply.pop() {
+            Some(Value::BulkString(what)) if what == b"accepted" => self.verdict(rest).map(Written::Order),
+            Some(Value::BulkString(what)) if what == b"too many" => {
+                self.verdict(rest)?.map(Written::TooMany).ok_or_else(never_said)
+            }
+            Some(Value::BulkString(what)) if what == b"refused" => Ok(Written::Refused),
+            Some(Value::BulkString(what)) if what == b"before" => {
+                let (location, body) = FromRedisValue::from_redis_value(Value::Array(rest))?;
+                Ok(Written::Before { location, body })
+            }
+            _ => Err(never_said()),
+        }
+    }
+
+    fn verdict(&self, said: Vec<Value>) -> Result<Option<Verdict>, ParsingError> {
+        let Condition::Within(limit) = &self.condition else { return Ok(None) };
+        let numbers: Vec<i64> = FromRedisValue::from_redis_value(Value::Array(said))?;
+        Ok(Some(limit.conclude(&numbers)))
     }
 }
 
@@ -122,22 +136,8 @@ impl Request for Acceptance {
                 Condition::None => drop(call.arg("").arg(0)),
             }
         }
-        let replies: Vec<Reply> = ACCEPT.run(&mut redis, &call).await?;
-        Ok(replies.into_iter().map(|Reply(written)| written).collect())
-    }
-}
-
-/// What the script says of one order.
-struct Reply(RedisResult<Written>);
-
-impl FromRedisValue for Reply {
-    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        // Whatever it is, it says nothing of the other orders.
-        Ok(Self(match value {
-            Value::BulkString(wrong) => Err(error_told(&wrong)),
-            Value::Array(reply) => Written::of(reply).map_err(RedisError::from),
-            _ => Err(never_said().into()),
-        }))
+        let replies: Vec<Value> = ACCEPT.run(&mut redis, &call).await?;
+        Ok(together.iter().zip(replies).map(|(order, reply)| order.written(reply)).collect())
     }
 }
 
@@ -148,7 +148,7 @@ mod tests {
     use futures_util::future::join_all;
     use local_redis::{Durability, Server};
     use redis_kit::{
-        Redis,
+        Redis, RedisError,
         desk::Desk,
         rate_limit::{Limiter, LimiterOptions, Policies, Policy, Subject},
     };
@@ -254,7 +254,9 @@ mod tests {
         let shop = Shop::open().await;
         let policies = Policies::new([Policy::new("orders", 2, Duration::from_hours(1)).unwrap()]).unwrap();
         let ada = Subject::beside("0", "ada", &policies);
-        let limiter = Limiter::new(&shop.server, LimiterOptions::default()).unwrap();
+        // The script is to be asked again, though it denied a moment ago.
+        let options = LimiterOptions { remember_denials: Duration::ZERO, ..LimiterOptions::default() };
+        let limiter = Limiter::new(&shop.server, options).unwrap();
         let order_of_ada = |name| {
             let check = limiter.check_in_script(&ada, 1).unwrap();
             Acceptance { condition: Condition::Within(check), ..order(name) }

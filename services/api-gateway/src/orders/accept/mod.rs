@@ -15,13 +15,7 @@ use common::{
     problem::Problem,
     service::Service,
 };
-use redis_kit::{
-    Connection, Error,
-    desk::Desk,
-    rate_limit::{Check, Verdict},
-    stream::encode_at,
-    trace::TraceContext,
-};
+use redis_kit::{Connection, Error, desk::Desk, rate_limit::Verdict, stream::encode_at, trace::TraceContext};
 use tracing::info;
 
 use crate::{
@@ -108,11 +102,11 @@ impl Acceptor {
     pub(crate) async fn accept(
         &self,
         order: PricedOrder,
-        beside: &Beside,
+        beside: Beside,
         trace: &TraceContext,
     ) -> Result<Answer, Problem> {
         self.durability.check().map_err(Problem::unavailable)?;
-        let id = match beside {
+        let id = match &beside {
             Beside::Record(promise) => self.partitions.draw_order_id(promise.partition),
             Beside::Limit(limit) => self.partitions.draw_order_id(limit.partition),
             Beside::Nothing => uuid::Uuid::new_v4(),
@@ -126,13 +120,11 @@ impl Acceptor {
         let written = self.desk.ask(acceptance).await;
         crash::point(Point::AfterAccept);
         match written.map_err(|error| redis_failed(&error.into()))? {
-            Written::Order(said) => {
+            Written::Order(limit) => {
                 log(&order, trace);
-                Ok(Answer::Accepted(accepted, beside.limit().map(|limit| limit.conclude(&said))))
+                Ok(Answer::Accepted(accepted, limit))
             }
-            Written::TooMany(said) => {
-                Ok(Answer::TooMany(beside.limit().ok_or_else(internal)?.conclude(&said)))
-            }
+            Written::TooMany(limit) => Ok(Answer::TooMany(limit)),
             Written::Before { location, body } => {
                 Ok(Answer::Accepted(Accepted { location, body, replayed: true }, None))
             }
@@ -144,7 +136,7 @@ impl Acceptor {
         &self,
         order: &OrderView,
         accepted: &Accepted,
-        beside: &Beside,
+        beside: Beside,
         trace: &TraceContext,
     ) -> Result<Acceptance, Error> {
         let partition = self.partitions.of_order(order.id);
@@ -154,21 +146,15 @@ impl Acceptor {
             placed: encode_at(&placed(order), trace, order.placed_at)?,
             condition: match beside {
                 Beside::Nothing => Condition::None,
-                Beside::Limit(limit) => Condition::Within(limit.check.clone()),
+                Beside::Limit(limit) => Condition::Within(limit.check),
                 Beside::Record(promise) => Condition::New(Record {
-                    key: promise.record.clone(),
-                    body_digest: promise.body_digest.clone(),
+                    key: promise.record,
+                    body_digest: promise.body_digest,
                     location: accepted.location.clone(),
                     body: accepted.body.clone(),
                 }),
             },
         })
-    }
-}
-
-impl Beside {
-    fn limit(&self) -> Option<&Check> {
-        if let Self::Limit(limit) = self { Some(&limit.check) } else { None }
     }
 }
 
