@@ -1,6 +1,6 @@
 use redis::{ErrorKind, RedisError};
 
-use crate::{rate_limit::InvalidLimit, stream::StreamId};
+use crate::{leaderboard::InvalidBoard, rate_limit::InvalidLimit, stream::StreamId};
 
 /// What can go wrong between this crate and Redis.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,9 @@ pub enum Error {
     /// A rate limit cannot be.
     #[error("{0}")]
     InvalidLimit(#[from] InvalidLimit),
+    /// A leaderboard cannot be, or not be asked so.
+    #[error("{0}")]
+    InvalidBoard(#[from] InvalidBoard),
 }
 
 impl Error {
@@ -67,7 +70,8 @@ impl Error {
             | Self::InvalidUserTag { .. }
             | Self::ForeignKey { .. }
             | Self::Unreplayable { .. }
-            | Self::InvalidLimit(_) => false,
+            | Self::InvalidLimit(_)
+            | Self::InvalidBoard(_) => false,
         }
     }
 

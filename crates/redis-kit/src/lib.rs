@@ -18,10 +18,11 @@
 //! | let one at a time do something | [`lock::Lock`] | held, busy and failed told apart, a loss noticed in time, and a fencing token for what no lock can do |
 //! | keep users logged in | [`session::Sessions`] | a login that every instance knows, that ends in time, and that is gone everywhere once it is revoked |
 //! | limit how often somebody does something | [`rate_limit::Limiter`] | one limit for all instances, no more than it says at once, denied calls cost nothing, and a declared answer when Redis is away |
+//! | rank who has the most | [`leaderboard::Leaderboard`], [`leaderboard::Trending`] | each event counts once; ties as they are wanted, windows that end by themselves, a page in one round trip |
 //! | keep copies of what is slow to get | [`cache::Cache`] | one loads it for all, no invalidation is undone, and no read fails because of Redis |
 //! | follow one piece of work through services | [`trace`] | W3C trace context |
 //!
-//! Four examples run by themselves, on a private server unless `REDIS_URL` names one:
+//! Six examples run by themselves, on a private server unless `REDIS_URL` names one:
 //!
 //! | `cargo run -p redis-kit --example` | shows |
 //! |---|---|
@@ -29,6 +30,7 @@
 //! | `ordered` | two instances that share partitions; the order stays when one leaves |
 //! | `cache` | one load for all, stale while it is loaded anew, an invalidation that no slow load undoes |
 //! | `pubsub_vs_streams` | what plain pub/sub, a consumer group and pub/sub with replay hear of what happened while they were away |
+//! | `leaderboard` | a game: the best of each player, ties, the day and all time, and what is trending |
 //! | `sessions` | two instances of a web shop that share logins: changes at once both count, and a logout holds everywhere |
 //!
 //! Works on Redis 7.0 and newer and on Valkey 8 and 9. Every atomic step is a Lua script whose keys carry one hash
@@ -42,6 +44,7 @@ mod connection;
 pub mod desk;
 mod error;
 mod last_seen;
+pub mod leaderboard;
 pub mod lock;
 mod lua;
 mod owners;

@@ -5,6 +5,9 @@ use crate::harness::Bench;
 #[path = "../../examples/cache.rs"]
 #[expect(dead_code, reason = "the test calls what its main calls")]
 mod cache;
+#[path = "../../examples/leaderboard.rs"]
+#[expect(dead_code, reason = "the test calls what its main calls")]
+mod leaderboard;
 #[path = "../../examples/ordered.rs"]
 #[expect(dead_code, reason = "the test calls what its main calls")]
 mod ordered;
@@ -70,6 +73,25 @@ async fn two_instances_of_a_shop_share_their_sessions() {
             "north says: Ada has 10 items",
             "Ada logs out at south: 200 OK",
             "and is unknown at north: 401 Unauthorized",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_game_ranks_its_players_by_the_day_and_for_all_time() {
+    let bench = Bench::start().await;
+    let told = leaderboard::demonstrate(&bench.redis()).await.unwrap();
+    assert_eq!(
+        told,
+        [
+            "today: 1. player2 (Alan) 2200",
+            "today: 2. player1 (Ada) 1500",
+            "today: 3. player4 (Edsger) 900",
+            "all time: 1. player3 (Grace) 2200",
+            "all time: 2. player2 (Alan) 2200",
+            "all time: 3. player1 (Ada) 1500",
+            "player1 stands behind player2 and before player4, of 4 in all",
+            "levels by now: tower 20, cave 15",
         ]
     );
 }

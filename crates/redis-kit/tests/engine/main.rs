@@ -11,6 +11,7 @@ mod examples;
 mod gauges;
 mod handlers;
 mod harness;
+mod leaderboard;
 mod lock;
 mod pubsub;
 mod pubsub_replay;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod competing;
+mod leaderboard;
 mod lock;
 mod ordered;
 mod rate_limit;

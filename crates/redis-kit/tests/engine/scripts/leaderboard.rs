@@ -1,0 +1,172 @@
+//! The scripts of leaderboards.
+
+use std::sync::LazyLock;
+
+use redis::{Script, Value};
+
+use super::{Answer, call};
+use crate::harness::Bench;
+
+/// A script made of the same parts as in `leaderboard`.
+macro_rules! script {
+    ($($part:literal),+ $(,)?) => {
+        LazyLock::new(|| Script::new(concat!(
+            $(include_str!(concat!("../../../src/leaderboard/lua/", $part)), "\n"),+
+        )))
+    };
+}
+
+static UPDATE: LazyLock<Script> = script!("parts.lua", "sources.lua", "update.lua");
+static TREND: LazyLock<Script> = script!("parts.lua", "sources.lua", "trend.lua");
+static LOOK: LazyLock<Script> = script!("parts.lua", "look.lua");
+static REMOVE: LazyLock<Script> = script!("remove.lua");
+
+const CURSORS: &str = "leaderboard:{t}:cursors";
+const DAY: &str = "leaderboard:{t}:day";
+const ALL: &str = "leaderboard:{t}:all";
+const SCORES: &str = "leaderboard:{t}:all:scores";
+const METADATA: &str = "leaderboard:{t}:all:metadata";
+
+/// Far beyond any test.
+const LATE: &str = "4102444800000";
+
+/// What a look tells.
+type Found = (u64, u64, u64, u64, Vec<String>, Vec<Option<String>>);
+
+/// What is said of a board of sums without ties by time, from the source `s`.
+const SUMS: [&str; 7] = ["s", "sum", "1", "0", "-100", "100", "1"];
+
+impl Bench {
+    /// Members, and the numbers by which they are sorted.
+    async fn ranking(&self, key: &str) -> Vec<(String, String)> {
+        self.run(&["ZRANGE", key, "0", "-1", "WITHSCORES"]).await
+    }
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(member, number)| ((*member).into(), (*number).into())).collect()
+}
+
+/// A call's arguments from parts.
+fn args<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
+    parts.concat()
+}
+
+async fn update(bench: &Bench, keys: &[&str], given: &[&str]) -> Answer<Vec<Vec<u64>>> {
+    call(bench, &UPDATE, keys, given).await
+}
+
+#[tokio::test]
+async fn all_periods_of_a_set_are_written_with_their_ends_and_the_cursor_moves() {
+    let bench = Bench::start().await;
+    let one_set = ["1", "2", "0", LATE, "0"];
+    let updates = ["2", "1", "05", "a", "7", "0", "", "1", "06", "b", "9", "0", "Bob"];
+    let given = args(&[&SUMS, &one_set, &updates]);
+    assert_eq!(update(&bench, &[CURSORS, METADATA, DAY, ALL], &given).await, Ok(vec![vec![2, 0]]));
+    for key in [DAY, ALL] {
+        assert_eq!(bench.ranking(key).await, pairs(&[("a", "7"), ("b", "9")]));
+    }
+    assert_eq!(bench.run::<String>(&["PEXPIRETIME", DAY]).await, LATE);
+    assert_eq!(bench.run::<i64>(&["PEXPIRETIME", ALL]).await, -1);
+    assert_eq!(bench.run::<String>(&["HGET", CURSORS, "s"]).await, "06");
+    assert_eq!(bench.run::<Vec<(String, String)>>(&["HGETALL", METADATA]).await, pairs(&[("b", "Bob")]));
+    // The same again is nothing new.
+    assert_eq!(update(&bench, &[CURSORS, METADATA, DAY, ALL], &given).await, Ok(vec![vec![0, 0]]));
+}
+
+#[tokio::test]
+async fn times_stand_in_the_bits_below_the_score() {
+    let bench = Bench::start().await;
+    // Scores from -100 on, and 1024 times.
+    let board = ["", "last", "1", "0", "-100", "100", "1024"];
+    let given = args(&[
+        &board,
+        &["1", "1", "0", "0", "2", "1", "", "a", "5", "1000", "", "1", "", "b", "-100", "3", ""],
+    ]);
+    assert_eq!(update(&bench, &[CURSORS, METADATA, ALL], &given).await, Ok(vec![vec![2, 0]]));
+    let a = (105 * 1024 + 1000).to_string();
+    assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "3"), ("a", &a)]));
+    // The same score at another time stays; another one does not.
+    let given =
+        args(&[&board, &["1", "1", "0", "0", "2", "1", "", "a", "5", "1", "", "1", "", "b", "-99", "9", ""]]);
+    update(&bench, &[CURSORS, METADATA, ALL], &given).await.unwrap();
+    assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "1033"), ("a", &a)]));
+    assert_eq!(bench.run::<u64>(&["EXISTS", CURSORS]).await, 0);
+}
+
+#[tokio::test]
+async fn each_caller_is_answered_and_one_that_fails_alone_fails() {
+    let bench = Bench::start().await;
+    () = bench.run(&["SET", DAY, "no sorted set"]).await;
+    let one = ["1", "1", "0", "0", "1", "1", "1", "a", "101", "0", ""];
+    let given = args(&[&SUMS, &one, &SUMS, &one]);
+    let keys = [CURSORS, METADATA, DAY, CURSORS, METADATA, ALL];
+    let answers: Vec<Value> = call(&bench, &UPDATE, &keys, &given).await.unwrap();
+    let Value::BulkString(error) = &answers[0] else { panic!("{answers:?}") };
+    assert!(String::from_utf8_lossy(error).starts_with("WRONGTYPE leaderboard:{t}:day holds a string"));
+    assert_eq!(answers[1], Value::Array(vec![Value::Int(1), Value::Int(1)]));
+    assert_eq!(bench.ranking(ALL).await, pairs(&[("a", "100")]));
+}
+
+#[tokio::test]
+async fn a_dense_ranking_has_each_of_its_scores_once() {
+    let bench = Bench::start().await;
+    let board = ["", "last", "1", "1", "-100", "100", "1"];
+    let bring = async |a: &str, b: &str| {
+        let given =
+            args(&[&board, &["1", "1", "0", "0", "2", "1", "", "a", a, "0", "", "1", "", "b", b, "0", ""]]);
+        update(&bench, &[CURSORS, METADATA, ALL, SCORES], &given).await.unwrap();
+        bench.ranking(SCORES).await
+    };
+    assert_eq!(bring("5", "5").await, pairs(&[("5", "5")]));
+    assert_eq!(bring("5", "-7").await, pairs(&[("-7", "-7"), ("5", "5")]));
+    assert_eq!(bring("0", "0").await, pairs(&[("0", "0")]));
+}
+
+#[tokio::test]
+async fn a_look_tells_how_many_are_before_the_first_it_shows() {
+    let bench = Bench::start().await;
+    for (score, member) in [("9", "a"), ("9", "b"), ("5", "c"), ("5", "d"), ("1", "e")] {
+        () = bench.run(&["ZADD", ALL, score, member]).await;
+        () = bench.run(&["ZADD", SCORES, score, score]).await;
+    }
+    () = bench.run(&["HSET", METADATA, "c", "Cid"]).await;
+    let keys = [ALL, METADATA, SCORES];
+    let (found,): (Found,) = call(&bench, &LOOK, &keys, &["1", "1", "page", "3", "2"]).await.unwrap();
+    let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(found, (5, 3, 2, 1, names(&["c", "5", "e", "1"]), vec![Some("Cid".into()), None]));
+    let (found,): (Found,) = call(&bench, &LOOK, &keys, &["1", "0", "around", "d", "1"]).await.unwrap();
+    assert_eq!(
+        found,
+        (5, 1, 1, 1, names(&["c", "5", "d", "5", "a", "9"]), vec![Some("Cid".into()), None, None])
+    );
+    let (nobody,): (Vec<u64>,) = call(&bench, &LOOK, &keys, &["1", "1", "around", "x", "1"]).await.unwrap();
+    assert_eq!(nobody, [5]);
+}
+
+#[tokio::test]
+async fn logarithms_add_up_as_what_they_stand_for_and_what_is_low_goes() {
+    let bench = Bench::start().await;
+    let keys = [CURSORS, ALL, METADATA];
+    let given = ["s", "2", "60000", "3", "01", "a", "10", "", "02", "a", "10", "A", "03", "b", "1.5", "B"];
+    let taken: Vec<u64> = call(&bench, &TREND, &keys, &given).await.unwrap();
+    assert_eq!(taken, [3]);
+    assert_eq!(bench.ranking(ALL).await, pairs(&[("a", "11")]));
+    assert_eq!(bench.run::<Vec<(String, String)>>(&["HGETALL", METADATA]).await, pairs(&[("a", "A")]));
+    assert!((1..=60_000).contains(&bench.run::<i64>(&["PTTL", ALL]).await));
+    assert_eq!(call(&bench, &TREND, &keys, &given).await, Ok(vec![0_u64]));
+}
+
+#[tokio::test]
+async fn a_score_that_others_have_stays_when_a_member_goes() {
+    let bench = Bench::start().await;
+    for member in ["a", "b"] {
+        () = bench.run(&["ZADD", ALL, "5", member]).await;
+    }
+    () = bench.run(&["ZADD", SCORES, "5", "5"]).await;
+    for (member, removed, scores) in [("a", 1, 1), ("a", 0, 1), ("b", 1, 0)] {
+        let answer: Answer<u64> = call(&bench, &REMOVE, &[ALL, METADATA, SCORES], &[member]).await;
+        assert_eq!(answer, Ok(removed));
+        assert_eq!(bench.run::<u64>(&["ZCARD", SCORES]).await, scores);
+    }
+}
