@@ -18,14 +18,16 @@ pub mod groups {
     pub const ORDER_VIEW: &str = "order-view";
     /// Keeps every order in SQL.
     pub const ORDER_ARCHIVE: &str = "order-archive";
+    /// Counts what is paid on the leaderboards.
+    pub const ORDER_BOARDS: &str = "order-boards";
     /// Holds how far notifications were delivered; nobody reads by it.
     pub const NOTIFICATION_SUBSCRIBER: &str = "notification-subscriber";
     /// Charges.
     pub const PAYMENT_WORKERS: &str = "payment-workers";
 
     /// All that must have had an entry of `orders-stream` before it may go.
-    pub const OF_ORDERS: [&str; 5] =
-        [ORDER_PUBLISHER, PAYMENT_PRODUCER, ORDER_VIEW, ORDER_ARCHIVE, NOTIFICATION_SUBSCRIBER];
+    pub const OF_ORDERS: [&str; 6] =
+        [ORDER_PUBLISHER, PAYMENT_PRODUCER, ORDER_VIEW, ORDER_ARCHIVE, ORDER_BOARDS, NOTIFICATION_SUBSCRIBER];
     /// The same of `payments-stream`.
     pub const OF_PAYMENTS: [&str; 1] = [PAYMENT_WORKERS];
 }

@@ -7,6 +7,7 @@ use redis_kit::session::{SessionCookie, Sessions};
 
 use crate::{
     accounts::{AccountStore, Familiar, Login, Passwords},
+    boards::Boards,
     catalogue::Catalogue,
     limits::Limits,
     orders::{Orders, accept::Acceptor, events::Events},
@@ -21,6 +22,7 @@ pub(crate) struct Parts {
     pub(crate) acceptor: Acceptor,
     pub(crate) orders: Orders,
     pub(crate) events: Events,
+    pub(crate) boards: Boards,
     pub(crate) catalogue: Catalogue,
     pub(crate) users: Users,
     pub(crate) accounts: AccountStore,

@@ -31,6 +31,7 @@ pub(crate) fn describe<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
     modifiers(&Cookie),
     tags(
         (name = "orders", description = "Placing orders, and following them"),
+        (name = "leaderboards", description = "Who buys most, what is bought most, and what is bought now"),
         (name = "catalogue", description = "What there is, and who"),
         (name = "accounts", description = "Logging in, and one's sessions"),
     ),

@@ -6,12 +6,14 @@
 //! | who may log in | `accounts/` |
 //! | an order | `orders/` |
 //! | prices | `catalogue/` |
+//! | who and what is ahead | `boards/` |
 //! | how an id from outside is spelled | `plain_id.rs` |
 //! | what is kept in SQL | `database.rs`, and the tables in `migrations/` |
 //! | when Redis is good enough | `durability.rs` |
 
 mod accounts;
 mod app;
+mod boards;
 mod cached;
 mod catalogue;
 mod config;
@@ -40,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use accounts::{AccountStore, Familiar, Passwords, seed_admin, seed_demo_customers};
 pub use accounts::{FirstAdmin, first_admin};
 use app::{App, Parts};
+use boards::{Boards, BoardsProjection};
 use catalogue::Catalogue;
 pub use config::{Config, DEFAULT_ADMIN, Durability};
 use database::Database;
@@ -87,6 +90,7 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     else {
         return Ok(());
     };
+    let app = App::new(parts(&service, &database, durability, &config).await?);
     let view = OrderViewProjection::new(service.names.clone(), service.partitions);
     let view = join(&service, groups::ORDER_VIEW, view, &config).await?;
     let archive = ArchiveProjection {
@@ -98,10 +102,15 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
         turn: Mutex::default(),
     };
     let archive = join(&service, groups::ORDER_ARCHIVE, archive, &config).await?;
+    let boards = BoardsProjection { app: app.clone(), names: service.names.clone() };
+    let boards = join(&service, groups::ORDER_BOARDS, boards, &config).await?;
 
-    let app = App::new(parts(&service, &database, durability, &config).await?);
     service.open(routes::all(&app, config.proxies));
-    let projections = join_all([view.run(shutdown.clone()).boxed(), archive.run(shutdown).boxed()]);
+    let projections = join_all([
+        view.run(shutdown.clone()).boxed(),
+        archive.run(shutdown.clone()).boxed(),
+        boards.run(shutdown).boxed(),
+    ]);
     service.run(async { drop(projections.await) }).await
 }
 
@@ -142,6 +151,7 @@ async fn parts(
             cache: cache.clone(),
             names: names(),
         },
+        boards: Boards::new(&redis, &config.service.installation.key_prefix)?,
         events: Events::new(redis.clone(), commands.clone(), names(), service.partitions),
         catalogue: Catalogue::new(database, cache.clone(), names()),
         users: Users::new(cache, names(), &config.user_api_url)?,

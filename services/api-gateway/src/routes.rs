@@ -5,7 +5,7 @@ use axum::Router;
 use crate::{
     accounts,
     app::App,
-    catalogue, docs,
+    boards, catalogue, docs,
     edge::{ProxyArgs, edge},
     orders, users,
 };
@@ -15,6 +15,7 @@ pub(crate) fn all(app: &App, proxies: ProxyArgs) -> Router {
     let (routes, api) = docs::describe()
         .merge(orders::routes())
         .merge(catalogue::routes())
+        .merge(boards::routes())
         .merge(users::routes())
         .merge(accounts::routes())
         .split_for_parts();

@@ -61,6 +61,11 @@ impl Catalogue {
         found.map_err(|error| cached::failed("the database", &error))
     }
 
+    /// What a product is called; `None` if there is none, or it cannot be read.
+    pub(crate) async fn name(&self, sku: &str) -> Option<String> {
+        Some(self.find(sku).await.ok()?.value?.name.clone())
+    }
+
     /// Every product.
     async fn all(&self) -> Result<Cached<Vec<Product>>, Problem> {
         let store = self.store.clone();

@@ -18,7 +18,11 @@ pub(crate) mod view;
 
 use std::time::Duration;
 
-use common::{messages::OrderId, names::Names, problem::Problem};
+use common::{
+    messages::{LineItem, OrderId},
+    names::Names,
+    problem::Problem,
+};
 use redis_kit::cache::{Cache, Policy};
 
 use crate::{cached, database::database_failed, error::redis_failed};
@@ -49,6 +53,15 @@ impl Orders {
         let found = self.cache.get_or_load(&self.names.archived_order(id), &ARCHIVED, load).await;
         let found = found.map_err(|error| cached::failed("the archive", &error))?;
         Ok(found.value.map(|order| OrderView::clone(&order)))
+    }
+
+    /// What was ordered, for each of these orders, all of one partition; `None` for one that is nowhere.
+    pub(crate) async fn items(&self, ids: &[OrderId]) -> anyhow::Result<Vec<Option<Vec<LineItem>>>> {
+        let mut items = self.views.items(ids).await?;
+        for (id, items) in ids.iter().zip(&mut items).filter(|(_, items)| items.is_none()) {
+            *items = self.archive.find(*id).await?.map(|order| order.items);
+        }
+        Ok(items)
     }
 
     /// Up to `limit` of a customer's orders, newest first, behind `cursor`; and where the list goes on, if it does.

@@ -134,6 +134,27 @@ impl OrderViews {
         let fields = redis_kit::cmd("HGETALL").arg(key).query_async(&mut self.redis.clone()).await?;
         Ok(OrderView::read(id, fields))
     }
+
+    /// What was ordered, for each of these orders, all of one partition; `None` for one that is not there.
+    pub(crate) async fn items(&self, ids: &[OrderId]) -> Result<Vec<Option<Vec<LineItem>>>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut reads = redis_kit::pipe();
+        for id in ids {
+            reads.cmd("HGET").arg(self.names.order(self.partitions.of_order(*id), *id)).arg("placed");
+        }
+        let placed: Vec<Option<String>> = reads.query_async(&mut self.redis.clone()).await?;
+        Ok(placed.into_iter().map(items).collect())
+    }
+}
+
+/// What was ordered, as the journal entry says that its hash holds.
+fn items(placed: Option<String>) -> Option<Vec<LineItem>> {
+    match serde_json::from_str(&placed?).ok()? {
+        OrderEvent::Placed { items, .. } => Some(items),
+        _ => None,
+    }
 }
 
 /// Moves the hash of an order forward by what happened to it.

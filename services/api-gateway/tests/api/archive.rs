@@ -40,7 +40,7 @@ impl Shop {
         .await;
     }
 
-    async fn until_archived(&self, admin: &Cookie, count: usize) -> Vec<Value> {
+    pub(crate) async fn until_archived(&self, admin: &Cookie, count: usize) -> Vec<Value> {
         eventually("the orders to be archived", PATIENCE, || async {
             let orders = self.archived(admin).await;
             if orders.len() == count { Ok(orders) } else { Err(orders.len()) }

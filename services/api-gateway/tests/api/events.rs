@@ -17,16 +17,16 @@ use crate::{
 };
 
 /// One server-sent event: its fields by name.
-type Event = BTreeMap<String, String>;
+pub(crate) type Event = BTreeMap<String, String>;
 
 /// A connection on which events are told.
-struct Listener {
+pub(crate) struct Listener {
     chunks: std::pin::Pin<Box<dyn Stream<Item = reqwest::Result<Vec<u8>>> + Send>>,
     read: String,
 }
 
 impl Listener {
-    async fn to(request: reqwest::RequestBuilder) -> Self {
+    pub(crate) async fn to(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -55,7 +55,7 @@ impl Listener {
         }
     }
 
-    async fn event(&mut self) -> Event {
+    pub(crate) async fn event(&mut self) -> Event {
         self.next().await.expect("the stream has ended")
     }
 }
@@ -80,7 +80,7 @@ impl Gateway {
     }
 }
 
-fn data(event: &Event) -> Value {
+pub(crate) fn data(event: &Event) -> Value {
     serde_json::from_str(&event["data"]).unwrap()
 }
 

@@ -5,6 +5,7 @@
 mod accounts;
 mod archive;
 mod bad_requests;
+mod boards;
 mod catalogue;
 mod crowd;
 mod description;

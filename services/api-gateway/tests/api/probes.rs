@@ -13,7 +13,10 @@ async fn a_ready_gateway_says_so_and_names_its_parts_when_asked() {
     assert_eq!(verbose.status, 200);
     let parts = verbose.json()["parts"].as_object().unwrap().clone();
     let names: Vec<&str> = parts.keys().map(String::as_str).collect();
-    assert_eq!(names, ["durability", "order-archive", "order-view", "redis", "running", "start"]);
+    assert_eq!(
+        names,
+        ["durability", "order-archive", "order-boards", "order-view", "redis", "running", "start"]
+    );
     assert!(parts.values().all(|part| part["well"] == true && part["since"].is_string()), "{parts:?}");
 }
 
