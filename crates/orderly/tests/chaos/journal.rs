@@ -1,6 +1,13 @@
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
-use common::{messages::OrderEvent, names::Names, partition::Partitions};
+use common::{
+    messages::{LineItem, OrderEvent},
+    names::Names,
+    partition::Partitions,
+};
 use jiff::Timestamp;
 use redis_kit::{
     Connection, Error,
@@ -21,6 +28,11 @@ pub(crate) struct Journal {
     settled: HashMap<Uuid, Timestamp>,
     /// Attempts at payments that came to no definite answer.
     pub(crate) failed_attempts: u64,
+    items: HashMap<Uuid, Vec<LineItem>>,
+    /// How many of each product were paid for.
+    pub(crate) units: BTreeMap<String, u64>,
+    /// What each customer paid, in cents.
+    pub(crate) spent: BTreeMap<String, i64>,
     positions: HashMap<u16, StreamId>,
 }
 
@@ -69,16 +81,22 @@ impl Journal {
         let milliseconds = i64::try_from(entry.id.milliseconds).unwrap_or(i64::MAX);
         let at = Timestamp::from_millisecond(milliseconds).unwrap_or_default();
         match entry.message {
-            OrderEvent::Placed { .. } => {
+            OrderEvent::Placed { items, .. } => {
                 self.placed.insert(order, at);
+                self.items.insert(order, items);
             }
             OrderEvent::PaymentAttemptFailed { .. } => {
                 self.failed_attempts += 1;
             }
             OrderEvent::PaymentResolutionRefused { .. } => {}
-            OrderEvent::Paid { .. }
-            | OrderEvent::PaymentDeclined { .. }
-            | OrderEvent::PaymentParked { .. } => {
+            OrderEvent::Paid { customer_id, amount, .. } => {
+                self.settled.entry(order).or_insert(at);
+                *self.spent.entry(customer_id).or_default() += amount.minor();
+                for LineItem { sku, quantity, .. } in self.items.remove(&order).unwrap_or_default() {
+                    *self.units.entry(sku).or_default() += u64::from(quantity);
+                }
+            }
+            OrderEvent::PaymentDeclined { .. } | OrderEvent::PaymentParked { .. } => {
                 self.settled.entry(order).or_insert(at);
             }
         }

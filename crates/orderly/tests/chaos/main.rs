@@ -9,6 +9,7 @@
 //! | who orders, and keeps account of what was promised | `client.rs` |
 //! | what befalls services, Redis and the provider | `fault.rs`, `slot.rs`, `outage.rs`, `provider.rs` |
 //! | what the journal tells | `journal.rs` |
+//! | whether the leaderboards count each paid order once | `boards.rs` |
 //! | what is wrong in the end, as `orderly verify` says | `verdict.rs` |
 //! | figures, added up over runs | `report.rs` |
 //!
@@ -30,6 +31,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
+mod boards;
 mod client;
 mod fault;
 mod journal;

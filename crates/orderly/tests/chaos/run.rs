@@ -3,6 +3,7 @@ use std::{path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
 use crate::{
+    boards,
     client::{self, Customers},
     fault::{Strikes, Struck},
     journal::Journal,
@@ -72,6 +73,7 @@ impl Run {
         if account.promises.len() as u64 != self.orders {
             return Err(format!("{} promises for {} orders", account.promises.len(), self.orders));
         }
+        boards::agree(&shop.gateways[0], &journal, RECOVERY_LIMIT).await;
         customers.see_final(&account.promises, RECOVERY_LIMIT).await
     }
 }
