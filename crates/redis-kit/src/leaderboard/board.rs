@@ -63,6 +63,9 @@ impl Leaderboard {
     /// # Errors
     /// If no answer came, they may have been brought, or some of them. Whether to bring them again depends on the
     /// [`Operator`]: sums would count them twice, unless they come by [`Self::update_from`].
+    ///
+    /// What others bring to the board at the same moment goes in the same call, and how many scores were cut is told to one of
+    /// them.
     pub async fn update(&self, updates: impl IntoIterator<Item = Update>) -> Result<Applied, Error> {
         self.bring("", unnumbered(updates)).await
     }
@@ -97,11 +100,10 @@ impl Leaderboard {
         let parts = updates.into_iter().map(|(position, Update { member, points, at, metadata })| {
             let periods = self.calendar.at(at);
             let tick = self.shape.scale.tick(periods.longest, at);
-            // Sets are written one after the other, so a new one begins whenever the hour is another: what came last stays last.
             if !sets.last().is_some_and(|set| set.is(&periods)) {
                 sets.push(periods);
             }
-            Part { set: sets.len(), position, member, points, tick, metadata }
+            Part { set: sets.len() - 1, position, member, points, tick, metadata }
         });
         let parts = parts.collect();
         Change { shape: Arc::clone(&self.shape), source: Arc::clone(source), sets, parts }
@@ -160,6 +162,7 @@ impl Leaderboard {
             metadata: self.calendar.metadata(period),
             ranking: ranking.key,
             scores: ranking.scores,
+            ties: self.shape.ties,
             is_descending: self.shape.is_descending(),
             at,
         })

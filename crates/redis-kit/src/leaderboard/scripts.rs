@@ -17,8 +17,9 @@ static TREND: LazyLock<Lua> = lua!("lua/parts.lua", "lua/sources.lua", "lua/tren
 static LOOK: LazyLock<Lua> = lua!("lua/parts.lua", "lua/look.lua");
 static REMOVE: LazyLock<Lua> = lua!("lua/remove.lua");
 
-/// How many callers share a call at most: each may bring many updates.
-const TOGETHER: usize = 64;
+/// How many callers share a call at most. Few enough for several calls to be under way when many ask: the client works while
+/// the server does.
+const TOGETHER: usize = 32;
 
 /// Updates of one board.
 pub(super) struct Change {
@@ -31,7 +32,7 @@ pub(super) struct Change {
 
 /// What one update brings.
 pub(super) struct Part {
-    /// Which set of periods it belongs to, counted from 1 as Lua does.
+    /// Which set of periods it belongs to.
     pub(super) set: usize,
     pub(super) position: StreamId,
     pub(super) member: String,
@@ -50,19 +51,66 @@ impl Request for Change {
     }
 
     async fn ask(together: &[&Self], mut redis: Connection) -> RedisResult<Vec<RedisResult<Applied>>> {
-        let mut call = UPDATE.call(together.iter().flat_map(|change| change.keys()));
-        for change in together {
-            change.write(&mut call);
+        let boards = boards(together);
+        let mut call = UPDATE.call(boards.iter().flat_map(Board::keys));
+        for board in &boards {
+            board.write(&mut call);
         }
         let answers: Vec<Value> = UPDATE.run(&mut redis, &call).await?;
-        Ok(answers
-            .into_iter()
-            .map(|answer| told(answer).map(|(taken, cut)| Applied { taken, cut }))
-            .collect())
+        let mut applied: Vec<RedisResult<Applied>> =
+            together.iter().map(|_| Ok(Applied::default())).collect();
+        for (board, answer) in boards.iter().zip(answers) {
+            let answer = told::<Vec<u64>>(answer);
+            for (place, caller) in (1..).zip(&board.callers) {
+                applied[caller.place] = board.applied(&answer, place);
+            }
+        }
+        Ok(applied)
     }
 }
 
-impl Change {
+/// All that was brought to one board at the same moment.
+struct Board<'a> {
+    shape: &'a Shape,
+    sets: Vec<&'a Periods>,
+    callers: Vec<Caller<'a>>,
+}
+
+struct Caller<'a> {
+    change: &'a Change,
+    /// Its place among all who asked.
+    place: usize,
+    /// Which of the board's sets each of its own is, counted from 1 as Lua does.
+    sets: Vec<usize>,
+}
+
+/// Those who bring something to the same board, together, in the order in which they came.
+fn boards<'a>(together: &[&'a Change]) -> Vec<Board<'a>> {
+    let mut boards: Vec<Board<'a>> = Vec::new();
+    for (place, change) in together.iter().copied().enumerate() {
+        let known = boards.iter().position(|board| std::ptr::eq(board.shape, &raw const *change.shape));
+        let board = known.unwrap_or_else(|| {
+            boards.push(Board { shape: &change.shape, sets: Vec::new(), callers: Vec::new() });
+            boards.len() - 1
+        });
+        boards[board].add(change, place);
+    }
+    boards
+}
+
+impl<'a> Board<'a> {
+    fn add(&mut self, change: &'a Change, place: usize) {
+        let sets = change.sets.iter().map(|set| {
+            // They are written one after the other, so a new one begins whenever the hour is another: what came last stays.
+            if !self.sets.last().is_some_and(|last| last.is(set)) {
+                self.sets.push(set);
+            }
+            self.sets.len()
+        });
+        let sets = sets.collect();
+        self.callers.push(Caller { change, place, sets });
+    }
+
     fn keys(&self) -> impl Iterator<Item = &str> {
         let of_sets = self.sets.iter().flat_map(|set| {
             let of_rankings =
@@ -73,13 +121,12 @@ impl Change {
     }
 
     fn write(&self, call: &mut Cmd) {
-        let Shape { operator, scale, .. } = &*self.shape;
-        let operator = match operator {
+        let Shape { operator, scale, .. } = self.shape;
+        call.arg(match operator {
             Operator::Best => "best",
             Operator::Last => "last",
             Operator::Sum => "sum",
-        };
-        call.arg(&*self.source).arg(operator);
+        });
         call.arg(u8::from(self.shape.is_descending())).arg(u8::from(self.shape.ties == Ties::Dense));
         call.arg(scale.lowest).arg(scale.highest).arg(scale.times);
         call.arg(self.sets.len()).arg(self.sets.first().map_or(0, |set| set.rankings.len()));
@@ -89,17 +136,43 @@ impl Change {
                 call.arg(ranking.expires);
             }
         }
-        call.arg(self.parts.len());
-        for part in &self.parts {
-            call.arg(part.set).arg(position(&self.source, part.position)).arg(&part.member);
-            call.arg(part.points).arg(part.tick).arg(part.metadata.as_deref().unwrap_or_default());
+        call.arg(self.callers.len());
+        for caller in &self.callers {
+            self.write_caller(caller, call);
         }
+    }
+
+    fn write_caller(&self, Caller { change, sets, .. }: &Caller, call: &mut Cmd) {
+        let has_metadata = change.parts.iter().any(|part| part.metadata.is_some());
+        call.arg(&*change.source).arg(u8::from(has_metadata)).arg(change.parts.len());
+        for part in &change.parts {
+            if self.sets.len() > 1 {
+                call.arg(sets[part.set]);
+            }
+            if !change.source.is_empty() {
+                call.arg(position(part.position));
+            }
+            call.arg(&part.member).arg(part.points);
+            if self.shape.scale.times > 1 {
+                call.arg(part.tick);
+            }
+            if has_metadata {
+                call.arg(part.metadata.as_deref().unwrap_or_default());
+            }
+        }
+    }
+
+    /// What became of one caller's updates: of all together is known how many scores were cut, which the first is told.
+    fn applied(&self, answer: &RedisResult<Vec<u64>>, place: usize) -> RedisResult<Applied> {
+        let numbers = answer.as_ref().map_err(Clone::clone)?;
+        let number = |place: usize| numbers.get(place).copied().unwrap_or_default();
+        Ok(Applied { taken: number(place), cut: if place == 1 { number(0) } else { 0 } })
     }
 }
 
 /// A position as the scripts compare it.
-fn position(source: &str, StreamId { milliseconds, sequence }: StreamId) -> String {
-    if source.is_empty() { String::new() } else { format!("{milliseconds:020}-{sequence:020}") }
+fn position(StreamId { milliseconds, sequence }: StreamId) -> String {
+    format!("{milliseconds:020}-{sequence:020}")
 }
 
 /// What happened to the members of a board of what is trending.
@@ -145,7 +218,10 @@ impl Request for Happening {
         for Self { source, forget_below, expires, weights, .. } in together {
             call.arg(&**source).arg(forget_below).arg(expires).arg(weights.len());
             for weight in weights {
-                call.arg(position(source, weight.position)).arg(&weight.member).arg(weight.logarithm);
+                if !source.is_empty() {
+                    call.arg(position(weight.position));
+                }
+                call.arg(&weight.member).arg(weight.logarithm);
                 call.arg(weight.metadata.as_deref().unwrap_or_default());
             }
         }
@@ -155,17 +231,19 @@ impl Request for Happening {
 }
 
 /// A part of a ranking that is wanted.
+#[derive(PartialEq, Eq)]
 pub(super) struct Look {
     pub(super) ranking: String,
     pub(super) metadata: String,
     /// If ties are dense.
     pub(super) scores: Option<String>,
+    pub(super) ties: Ties,
     pub(super) is_descending: bool,
     pub(super) at: At,
 }
 
 /// Which part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum At {
     /// So many from this place on, counted from 0.
     Page { first: u64, count: u32 },
@@ -191,6 +269,7 @@ impl At {
 }
 
 /// What was found there.
+#[derive(Clone)]
 pub(super) struct Found {
     /// How many members the ranking has.
     pub(super) members: u64,
@@ -203,6 +282,7 @@ pub(super) struct Found {
     pub(super) rows: Vec<Row>,
 }
 
+#[derive(Clone)]
 pub(super) struct Row {
     pub(super) member: String,
     pub(super) number: f64,
@@ -219,20 +299,48 @@ impl Request for Look {
         &self.ranking
     }
 
+    /// What several want to see is read once.
     async fn ask(together: &[&Self], mut redis: Connection) -> RedisResult<Vec<RedisResult<Option<Found>>>> {
-        let keys = together
-            .iter()
-            .flat_map(|look| [Some(&*look.ranking), Some(&*look.metadata), look.scores.as_deref()]);
-        let mut call = LOOK.call(keys.flatten());
+        let mut looks: Vec<&Self> = Vec::new();
+        let mut places = Vec::with_capacity(together.len());
         for look in together {
-            call.arg(u8::from(look.scores.is_some())).arg(u8::from(look.is_descending));
-            match &look.at {
-                At::Page { first, count } => call.arg("page").arg(first).arg(count),
-                At::Around { member, count } => call.arg("around").arg(member).arg(count),
-            };
+            let known = looks.iter().position(|other| other == look);
+            places.push(known.unwrap_or_else(|| {
+                looks.push(look);
+                looks.len() - 1
+            }));
+        }
+        let mut call = LOOK.call(looks.iter().flat_map(|look| look.keys()));
+        for look in looks {
+            look.write(&mut call);
         }
         let answers: Vec<Value> = LOOK.run(&mut redis, &call).await?;
-        Ok(answers.into_iter().map(|answer| told(answer).map(|Looked(found)| found)).collect())
+        let answers: Vec<RedisResult<Looked>> = answers.into_iter().map(told).collect();
+        let answer = |place: usize| match answers.get(place) {
+            Some(Ok(Looked(found))) => Ok(found.clone()),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err((ErrorKind::Parse, "a look was not answered").into()),
+        };
+        Ok(places.into_iter().map(answer).collect())
+    }
+}
+
+impl Look {
+    fn keys(&self) -> impl Iterator<Item = &str> {
+        [Some(&*self.ranking), Some(&*self.metadata), self.scores.as_deref()].into_iter().flatten()
+    }
+
+    fn write(&self, call: &mut Cmd) {
+        call.arg(match self.ties {
+            Ties::FirstToReach { .. } => "place",
+            Ties::Competition => "better",
+            Ties::Dense => "scores",
+        });
+        call.arg(u8::from(self.is_descending));
+        match &self.at {
+            At::Page { first, count } => call.arg("page").arg(first).arg(count),
+            At::Around { member, count } => call.arg("around").arg(member).arg(count),
+        };
     }
 }
 

@@ -9,7 +9,7 @@ pub struct Standing<Score = i64> {
     pub member: String,
     /// With what. On a board of what is trending, what it weighs by now.
     pub score: Score,
-    /// How many of a hundred members have no better score, itself among them. The first has 100.
+    /// How many of a hundred members are not ahead of it, itself among them. The first has 100.
     pub percentile: f64,
     /// What is known of the member.
     pub metadata: Option<String>,
@@ -58,16 +58,16 @@ impl Found {
                 distinct += 1;
             }
             before = Some(row.number);
-            let rank = 1 + match ties {
-                Ties::FirstToReach { .. } => place,
-                Ties::Competition => better,
-                Ties::Dense => distinct,
+            let (ahead, rank) = match ties {
+                Ties::FirstToReach { .. } => (place, place + 1),
+                Ties::Competition => (better, better + 1),
+                Ties::Dense => (better, distinct + 1),
             };
             Standing {
                 rank,
                 member: row.member,
                 score: score(row.number),
-                percentile: percentile(members, better),
+                percentile: percentile(members, ahead),
                 metadata: row.metadata,
             }
         });
@@ -90,6 +90,6 @@ impl Found {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "fewer than 2^53")]
-fn percentile(members: u64, better: u64) -> f64 {
-    100.0 * members.saturating_sub(better) as f64 / members as f64
+fn percentile(members: u64, ahead: u64) -> f64 {
+    100.0 * members.saturating_sub(ahead) as f64 / members as f64
 }

@@ -115,6 +115,13 @@ impl Trending {
 
     fn look(&self, at: At) -> Look {
         let TrendingKeys { ranking, metadata, .. } = &*self.keys;
-        Look { ranking: ranking.clone(), metadata: metadata.clone(), scores: None, is_descending: true, at }
+        Look {
+            ranking: ranking.clone(),
+            metadata: metadata.clone(),
+            scores: None,
+            ties: TIES,
+            is_descending: true,
+            at,
+        }
     }
 }

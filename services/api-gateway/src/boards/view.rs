@@ -51,7 +51,7 @@ pub(super) struct MemberView {
     about: About,
     /// How many members the ranking has in all.
     members: u64,
-    /// How many of a hundred members have no more than this one, itself among them.
+    /// How many of a hundred members are not ahead of it, itself among them.
     #[schema(example = 97.5)]
     percentile: f64,
     standing: StandingView,

@@ -8,10 +8,32 @@ local function next_arg() last_arg = last_arg + 1 return ARGV[last_arg] end
 local function next_number() return tonumber(next_arg()) end
 
 -- Says what is wrong if the key holds anything but that type. An error does not roll back, so whatever can fail is looked
--- at before the first write.
+-- at before the first write: by this, or by a read of what is then written.
 local function wrong(key, type)
   local found = redis.call('TYPE', key).ok
   if found ~= type and found ~= 'none' then
     return 'WRONGTYPE ' .. key .. ' holds a ' .. found .. ' and not a ' .. type
   end
+end
+
+-- How many arguments a command is given at once. Lua cannot unpack more than some thousand.
+local AT_ONCE = 4000
+
+-- Calls a command on a key with all of these arguments, in as many calls as it takes.
+local function call_with(command, key, args)
+  for first = 1, #args, AT_ONCE do
+    redis.call(command, key, unpack(args, first, math.min(#args, first + AT_ONCE - 1)))
+  end
+end
+
+-- By which numbers these members are sorted now: a table from the member. Or nil, and what is wrong with the ranking.
+local function numbers_of(ranking, members)
+  local numbers = {}
+  for first = 1, #members, AT_ONCE do
+    local last = math.min(#members, first + AT_ONCE - 1)
+    local found = redis.pcall('ZMSCORE', ranking, unpack(members, first, last))
+    if found.err then return nil, found.err end
+    for n = first, last do numbers[members[n]] = tonumber(found[n - first + 1] or nil) end
+  end
+  return numbers
 end

@@ -8,52 +8,82 @@
 -- KEYS for each caller: the cursors, the ranking, the members' metadata
 -- ARGV for each caller: the source, or ''; below which number a member is forgotten; in how many milliseconds the board is forgotten
 --   if nothing more happens
---   how many updates there are; for each: its position, the member, the logarithm of what it weighs, and metadata or ''
+--   how many updates there are; for each: its position if there is a source; the member; the logarithm of what it weighs;
+--   metadata or ''
 -- Reply: for each caller how many updates were taken; or an error's text, and nothing was done
 
 -- The logarithm of the sum of what two logarithms stand for.
 local LN2 = math.log(2)
 local function plus(a, b)
+  if not a then return b end
   if a < b then a, b = b, a end
   return a + math.log(1 + 2 ^ (b - a)) / LN2
 end
 
 -- Forgets those of least weight. Never many at once, and more than have come.
 local MOST = 1000
-local function forget(ranking, metadata, below, come)
-  local faded = redis.call('ZRANGE', ranking, '-inf', '(' .. below, 'BYSCORE', 'LIMIT', 0, math.min(MOST, come + 10))
+local function forget(board, come)
+  local most = math.min(MOST, come + 10)
+  local faded = redis.call('ZRANGE', board.ranking, '-inf', '(' .. board.below, 'BYSCORE', 'LIMIT', 0, most)
   if #faded == 0 then return end
-  redis.call('ZREM', ranking, unpack(faded))
-  redis.call('HDEL', metadata, unpack(faded))
+  redis.call('ZREM', board.ranking, unpack(faded))
+  redis.call('HDEL', board.metadata, unpack(faded))
+end
+
+local function read_board()
+  return {
+    cursors = next_key(),
+    ranking = next_key(),
+    metadata = next_key(),
+    source = next_arg(),
+    below = next_arg(),
+    time = next_arg(),
+    positions = {},
+    members = {},
+    weights = {},
+    texts = {},
+  }
+end
+
+-- Reads the updates that the board has not taken yet. Returns how many they are.
+local function read_updates(board)
+  local source, taken = board.source, 0
+  board.problem = look_up(board.cursors, board.positions, source)
+  local from = board.positions[source]
+  for _ = 1, next_number() do
+    local position = source ~= '' and next_arg()
+    local member, weight, metadata = next_arg(), next_number(), next_arg()
+    if not from or position > from then
+      taken, board.last = taken + 1, position
+      if not board.weights[member] then board.members[#board.members + 1] = member end
+      board.weights[member] = plus(board.weights[member], weight)
+      if metadata ~= '' then board.texts[member] = metadata end
+    end
+  end
+  return taken
+end
+
+local function write(board, numbers)
+  local written = {}
+  for _, member in ipairs(board.members) do
+    written[#written + 1] = string.format('%.17g', plus(numbers[member], board.weights[member]))
+    written[#written + 1] = member
+  end
+  call_with('ZADD', board.ranking, written)
+  for member, metadata in pairs(board.texts) do redis.call('HSET', board.metadata, member, metadata) end
+  forget(board, #board.members)
+  redis.call('PEXPIRE', board.ranking, board.time)
+  redis.call('PEXPIRE', board.metadata, board.time)
+  if board.last then redis.call('HSET', board.cursors, board.source, board.last) end
 end
 
 local function serve()
-  local cursors, ranking, metadata = next_key(), next_key(), next_key()
-  local source, below, time = next_arg(), next_arg(), next_arg()
-  local problem = wrong(cursors, 'hash') or wrong(ranking, 'zset') or wrong(metadata, 'hash')
-  local from = problem and '' or position_of(cursors, source)
-  local taken, last, members, weights, texts = 0, from, {}, {}, {}
-  for _ = 1, next_number() do
-    local position, member, weight, text = next_arg(), next_arg(), next_number(), next_arg()
-    if source == '' or position > from then
-      taken, last = taken + 1, position
-      if not weights[member] then members[#members + 1] = member end
-      weights[member] = weights[member] and plus(weights[member], weight) or weight
-      if text ~= '' then texts[member] = text end
-    end
-  end
+  local board = read_board()
+  local taken = read_updates(board)
+  local numbers, problem = numbers_of(board.ranking, board.members)
+  problem = board.problem or problem or wrong(board.metadata, 'hash')
   if problem then return problem end
-  if taken == 0 then return 0 end
-  for _, member in ipairs(members) do
-    local old, weight = redis.call('ZSCORE', ranking, member), weights[member]
-    if old then weight = plus(tonumber(old), weight) end
-    redis.call('ZADD', ranking, string.format('%.17g', weight), member)
-    if texts[member] then redis.call('HSET', metadata, member, texts[member]) end
-  end
-  forget(ranking, metadata, below, #members)
-  redis.call('PEXPIRE', ranking, time)
-  redis.call('PEXPIRE', metadata, time)
-  move_to(cursors, source, last)
+  if taken > 0 then write(board, numbers) end
   return taken
 end
 

@@ -1,57 +1,59 @@
--- Brings updates to boards, for each of several callers by itself. One step, or an update that is counted and a cursor that is
--- not moved would count it again.
+-- Brings updates to boards, for each board by itself. One step, or an update that is counted and a cursor that is not moved
+-- would count it again.
 --
 -- What a ranking sorts by is the score, or with it in the bits below the time at which it was reached: (score - lowest) * times +
 -- tick. The divisions by `times`, a power of two, are exact, and so are all numbers up to 2^53.
 --
--- KEYS for each caller: the cursors; then for each set of periods: the members' metadata, and for each period of it the
+-- KEYS for each board: its cursors; then for each set of periods: the members' metadata, and for each period of it the
 --   ranking, and, if ties are dense, the scores that there are in it
--- ARGV for each caller: the source, or ''; `best`, `last` or `sum`; 1 if the highest score is first, or 0; 1 if ties are dense,
---   or 0; the lowest and the highest score; times
---   how many sets there are, and how many periods each has; for each set: when its metadata expires, and for each of its periods
---   when that does, in Unix milliseconds, or 0: never
---   how many updates there are; for each: its set, its position, the member, the points, the tick, and metadata or ''
--- Reply: for each caller { how many updates were taken, how many scores were cut to the lowest or the highest }; or an error's
---   text, and nothing was done
+-- ARGV for each board: `best`, `last` or `sum`; 1 if the highest score is first, or 0; 1 if ties are dense, or 0; the lowest and
+--   the highest score; times; how many sets there are, and how many periods each has; for each set: when its metadata expires,
+--   and for each of its periods when that does, in Unix milliseconds, or 0: never
+--   how many callers there are; for each: its source, or ''; 1 if its updates have metadata, or 0; how many updates it has; for each:
+--   its set if there are several; its position if there is a source; the member; the points; the tick if there are times; the
+--   metadata or '', if there is any
+-- Reply: for each board { how many scores were cut to the lowest or the highest, for each caller how many updates were taken };
+--   or an error's text, and nothing was done
 
--- One caller's board.
 local function read_board()
   return {
     cursors = next_key(),
-    source = next_arg(),
     operator = next_arg(),
     descending = next_arg() == '1',
     dense = next_arg() == '1',
     lowest = next_number(),
     highest = next_number(),
     times = next_number(),
+    rankings = {},
+    positions = {},
+    moved = {},
     cut = 0,
   }
 end
 
--- Its sets of periods, and what is wrong with its keys.
-local function read_sets(board)
-  local problem = wrong(board.cursors, 'hash')
-  local sets, count, periods = {}, next_number(), next_number()
-  for n = 1, count do
-    local set = { metadata = next_key(), expires = next_arg(), changes = {}, members = {} }
-    problem = problem or wrong(set.metadata, 'hash')
-    for p = 1, periods do
-      local period = { ranking = next_key(), expires = next_arg() }
-      problem = problem or wrong(period.ranking, 'zset')
-      if board.dense then
-        period.scores = next_key()
-        problem = problem or wrong(period.scores, 'zset')
-      end
-      set[p] = period
-    end
-    sets[n] = set
+-- A ranking, which several sets may share: a day is the same for many hours.
+local function ranking_of(board, expires)
+  local key = next_key()
+  local scores = board.dense and next_key() or nil
+  local ranking = board.rankings[key]
+  if not ranking then
+    ranking = { key = key, scores = scores, expires = expires, members = {}, is_member = {}, changed = {}, old = {} }
+    board.rankings[key] = ranking
   end
-  return sets, problem
+  return ranking
+end
+
+local function read_sets(board)
+  local count, periods = next_number(), next_number()
+  for n = 1, count do
+    local set = { metadata = next_key(), expires = next_arg(), changes = {}, members = {}, texts = {} }
+    for p = 1, periods do set[p] = ranking_of(board, next_arg()) end
+    board[n] = set
+  end
 end
 
 -- What a ranking sorts by.
-local function raw(board, score, tick)
+local function number_of(board, score, tick)
   if board.times == 1 then return score end
   return (score - board.lowest) * board.times + tick
 end
@@ -84,49 +86,79 @@ local function fold(board, set, member, points, tick)
     if points ~= 0 then change.points, change.tick = change.points + points, tick end
   elseif board.operator == 'last' then
     if change.points ~= points then change.points, change.tick = points, tick end
-  elseif is_better(board, raw(board, points, tick), raw(board, change.points, change.tick)) then
+  elseif is_better(board, number_of(board, points, tick), number_of(board, change.points, change.tick)) then
     change.points, change.tick = points, tick
   end
 end
 
--- Reads the updates that the board has not taken yet. Returns how many they are, and the position of the last one.
-local function read_updates(board, sets, from)
-  local taken, last = 0, from
+-- Reads a caller's updates, and folds those that the board has not taken yet. Returns how many they are.
+local function read_updates(board)
+  local source, has_metadata, taken = next_arg(), next_arg() == '1', 0
+  board.problem = board.problem or look_up(board.cursors, board.positions, source)
+  local from = board.positions[source]
+  local last = from
   for _ = 1, next_number() do
-    local set, position, member = sets[next_number()], next_arg(), next_arg()
-    local points, tick, metadata = next_number(), next_number(), next_arg()
-    if set and (board.source == '' or position > from) then
+    local set = #board > 1 and board[next_number()] or board[1]
+    local position = source ~= '' and next_arg()
+    local member, points = next_arg(), next_number()
+    local tick = board.times > 1 and next_number() or 0
+    local metadata = has_metadata and next_arg() or ''
+    if not from or position > from then
       taken, last = taken + 1, position
       fold(board, set, member, points, tick)
-      if metadata ~= '' then set.changes[member].metadata = metadata end
+      if metadata ~= '' then set.texts[member] = metadata end
     end
   end
-  return taken, last
-end
-
--- The score that follows from what stands there, or nil if that stays.
-local function next_score(board, old, change)
-  local score = change.points
-  if board.operator == 'sum' then score = within(board, score + (old and score_of(board, old) or 0)) end
-  if not old then return score end
-  if board.operator == 'best' then
-    return is_better(board, raw(board, score, change.tick), old) and score or nil
+  if from and last > from then
+    board.positions[source] = last
+    board.moved[source] = true
   end
-  return score ~= score_of(board, old) and score or nil
+  return taken
 end
 
-local function write(board, period, member, change)
-  local old = tonumber(redis.call('ZSCORE', period.ranking, member) or nil)
-  local score = next_score(board, old, change)
-  if not score then return end
-  -- As text: Redis is slower to write the number out.
-  local number = string.format('%d', raw(board, score, change.tick))
-  redis.call('ZADD', period.ranking, number, member)
-  if period.scores then
-    redis.call('ZADD', period.scores, number, number)
-    if old then
-      local left = string.format('%d', old)
-      if redis.call('ZCOUNT', period.ranking, left, left) == 0 then redis.call('ZREM', period.scores, left) end
+-- Reads where all members stand whose updates came.
+local function read_rankings(board)
+  for _, set in ipairs(board) do
+    if next(set.texts) then board.problem = board.problem or wrong(set.metadata, 'hash') end
+    for _, ranking in ipairs(set) do
+      for _, member in ipairs(set.members) do
+        if not ranking.is_member[member] then
+          ranking.is_member[member] = true
+          ranking.members[#ranking.members + 1] = member
+        end
+      end
+    end
+  end
+  for _, ranking in pairs(board.rankings) do
+    local problem
+    ranking.numbers, problem = numbers_of(ranking.key, ranking.members)
+    if ranking.scores then problem = problem or wrong(ranking.scores, 'zset') end
+    board.problem = board.problem or problem
+  end
+end
+
+-- The score that follows from where a member stands, or nil if it stays there.
+local function next_score(board, number, change)
+  local score = change.points
+  if board.operator == 'sum' then score = within(board, score + (number and score_of(board, number) or 0)) end
+  if not number then return score end
+  if board.operator == 'best' then
+    return is_better(board, number_of(board, score, change.tick), number) and score or nil
+  end
+  return score ~= score_of(board, number) and score or nil
+end
+
+-- Moves members, in memory yet.
+local function move(board, set)
+  for _, ranking in ipairs(set) do
+    for _, member in ipairs(set.members) do
+      local change, number = set.changes[member], ranking.numbers[member]
+      local score = next_score(board, number, change)
+      if score then
+        ranking.numbers[member] = number_of(board, score, change.tick)
+        ranking.changed[member] = true
+        if number and ranking.scores then ranking.old[number] = true end
+      end
     end
   end
 end
@@ -136,29 +168,54 @@ local function expire(key, at)
   if at ~= '0' then redis.call('PEXPIREAT', key, at, 'NX') end
 end
 
-local function write_set(board, set)
-  for _, member in ipairs(set.members) do
-    local change = set.changes[member]
-    for _, period in ipairs(set) do write(board, period, member, change) end
-    if change.metadata then redis.call('HSET', set.metadata, member, change.metadata) end
+-- As text: Redis is slower to write a number out.
+local function text(number) return string.format('%d', number) end
+
+local function write_scores(ranking, pairs_written)
+  local scores = {}
+  for n = 1, #pairs_written, 2 do
+    scores[n], scores[n + 1] = pairs_written[n], pairs_written[n]
   end
-  if #set.members == 0 then return end
-  expire(set.metadata, set.expires)
-  for _, period in ipairs(set) do
-    expire(period.ranking, period.expires)
-    if period.scores then expire(period.scores, period.expires) end
+  call_with('ZADD', ranking.scores, scores)
+  for number in pairs(ranking.old) do
+    local left = text(number)
+    if redis.call('ZCOUNT', ranking.key, left, left) == 0 then redis.call('ZREM', ranking.scores, left) end
   end
+  expire(ranking.scores, ranking.expires)
+end
+
+local function write_ranking(ranking)
+  local written = {}
+  for member in pairs(ranking.changed) do
+    written[#written + 1] = text(ranking.numbers[member])
+    written[#written + 1] = member
+  end
+  if #written > 0 then
+    call_with('ZADD', ranking.key, written)
+    if ranking.scores then write_scores(ranking, written) end
+  end
+  if #ranking.members > 0 then expire(ranking.key, ranking.expires) end
+end
+
+local function write(board)
+  for _, ranking in pairs(board.rankings) do write_ranking(ranking) end
+  for _, set in ipairs(board) do
+    for member, metadata in pairs(set.texts) do redis.call('HSET', set.metadata, member, metadata) end
+    if next(set.texts) then expire(set.metadata, set.expires) end
+  end
+  for source in pairs(board.moved) do redis.call('HSET', board.cursors, source, board.positions[source]) end
 end
 
 local function serve()
-  local board = read_board()
-  local sets, problem = read_sets(board)
-  local from = problem and '' or position_of(board.cursors, board.source)
-  local taken, last = read_updates(board, sets, from)
-  if problem then return problem end
-  for _, set in ipairs(sets) do write_set(board, set) end
-  if taken > 0 then move_to(board.cursors, board.source, last) end
-  return { taken, board.cut }
+  local board, taken = read_board(), {}
+  read_sets(board)
+  for caller = 1, next_number() do taken[caller + 1] = read_updates(board) end
+  if not board.problem then read_rankings(board) end
+  if board.problem then return board.problem end
+  for _, set in ipairs(board) do move(board, set) end
+  write(board)
+  taken[1] = board.cut
+  return taken
 end
 
 local answers = {}

@@ -111,13 +111,13 @@ impl Naive<'_> {
             let better: Vec<i64> = all.iter().filter(is_better).map(|(_, score, _)| *score).collect();
             let mut distinct = better.clone();
             distinct.dedup();
-            let rank = match self.options.ties {
-                Ties::FirstToReach { .. } => place,
-                Ties::Competition => better.len(),
-                Ties::Dense => distinct.len(),
+            let (ahead, rank) = match self.options.ties {
+                Ties::FirstToReach { .. } => (place, place),
+                Ties::Competition => (better.len(), better.len()),
+                Ties::Dense => (better.len(), distinct.len()),
             };
             #[expect(clippy::cast_precision_loss, reason = "a handful")]
-            let percentile = 100.0 * (all.len() - better.len()) as f64 / all.len() as f64;
+            let percentile = 100.0 * (all.len() - ahead) as f64 / all.len() as f64;
             let (member, score, rank) = ((*member).clone(), *score, rank as u64 + 1);
             Standing { rank, member, score, percentile, metadata: None }
         });

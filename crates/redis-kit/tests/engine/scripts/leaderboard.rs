@@ -33,8 +33,8 @@ const LATE: &str = "4102444800000";
 /// What a look tells.
 type Found = (u64, u64, u64, u64, Vec<String>, Vec<Option<String>>);
 
-/// What is said of a board of sums without ties by time, from the source `s`.
-const SUMS: [&str; 7] = ["s", "sum", "1", "0", "-100", "100", "1"];
+/// What is said of a board of sums whose ties are not told apart by time, with one set of one period.
+const SUMS: [&str; 6] = ["sum", "1", "0", "-100", "100", "1"];
 
 impl Bench {
     /// Members, and the numbers by which they are sorted.
@@ -59,14 +59,16 @@ async fn update(bench: &Bench, keys: &[&str], given: &[&str]) -> Answer<Vec<Vec<
 #[tokio::test]
 async fn all_periods_of_a_set_are_written_with_their_ends_and_the_cursor_moves() {
     let bench = Bench::start().await;
-    let one_set = ["1", "2", "0", LATE, "0"];
-    let updates = ["2", "1", "05", "a", "7", "0", "", "1", "06", "b", "9", "0", "Bob"];
-    let given = args(&[&SUMS, &one_set, &updates]);
-    assert_eq!(update(&bench, &[CURSORS, METADATA, DAY, ALL], &given).await, Ok(vec![vec![2, 0]]));
+    let one_set = ["1", "2", LATE, LATE, "0"];
+    let caller = ["1", "s", "1", "2", "05", "a", "7", "", "06", "b", "9", "Bob"];
+    let given = args(&[&SUMS, &one_set, &caller]);
+    assert_eq!(update(&bench, &[CURSORS, METADATA, DAY, ALL], &given).await, Ok(vec![vec![0, 2]]));
     for key in [DAY, ALL] {
         assert_eq!(bench.ranking(key).await, pairs(&[("a", "7"), ("b", "9")]));
     }
-    assert_eq!(bench.run::<String>(&["PEXPIRETIME", DAY]).await, LATE);
+    for key in [DAY, METADATA] {
+        assert_eq!(bench.run::<String>(&["PEXPIRETIME", key]).await, LATE);
+    }
     assert_eq!(bench.run::<i64>(&["PEXPIRETIME", ALL]).await, -1);
     assert_eq!(bench.run::<String>(&["HGET", CURSORS, "s"]).await, "06");
     assert_eq!(bench.run::<Vec<(String, String)>>(&["HGETALL", METADATA]).await, pairs(&[("b", "Bob")]));
@@ -75,46 +77,77 @@ async fn all_periods_of_a_set_are_written_with_their_ends_and_the_cursor_moves()
 }
 
 #[tokio::test]
+async fn a_ranking_that_two_sets_share_counts_both() {
+    let bench = Bench::start().await;
+    let (hours, metadata) = (["hour:{t}:1", "hour:{t}:2"], "metadata:{t}");
+    let keys = [CURSORS, metadata, hours[0], DAY, metadata, hours[1], DAY];
+    let given = args(&[
+        &SUMS,
+        &["2", "2", "0", "0", "0", "0", "0", "0"],
+        &["1", "", "0", "3", "1", "a", "1", "2", "a", "2", "1", "a", "4"],
+    ]);
+    assert_eq!(update(&bench, &keys, &given).await, Ok(vec![vec![0, 3]]));
+    for (key, score) in [(hours[0], "5"), (hours[1], "2"), (DAY, "7")] {
+        let found: String = bench.run(&["ZSCORE", key, "a"]).await;
+        assert_eq!(found, score, "{key}");
+    }
+}
+
+#[tokio::test]
 async fn times_stand_in_the_bits_below_the_score() {
     let bench = Bench::start().await;
     // Scores from -100 on, and 1024 times.
-    let board = ["", "last", "1", "0", "-100", "100", "1024"];
-    let given = args(&[
-        &board,
-        &["1", "1", "0", "0", "2", "1", "", "a", "5", "1000", "", "1", "", "b", "-100", "3", ""],
-    ]);
-    assert_eq!(update(&bench, &[CURSORS, METADATA, ALL], &given).await, Ok(vec![vec![2, 0]]));
+    let board = ["last", "1", "0", "-100", "100", "1024", "1", "1", "0", "0", "1", "", "0"];
+    let given = args(&[&board, &["2", "a", "5", "1000", "b", "-100", "3"]]);
+    assert_eq!(update(&bench, &[CURSORS, METADATA, ALL], &given).await, Ok(vec![vec![0, 2]]));
     let a = (105 * 1024 + 1000).to_string();
     assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "3"), ("a", &a)]));
     // The same score at another time stays; another one does not.
-    let given =
-        args(&[&board, &["1", "1", "0", "0", "2", "1", "", "a", "5", "1", "", "1", "", "b", "-99", "9", ""]]);
+    let given = args(&[&board, &["2", "a", "5", "1", "b", "-99", "9"]]);
     update(&bench, &[CURSORS, METADATA, ALL], &given).await.unwrap();
     assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "1033"), ("a", &a)]));
     assert_eq!(bench.run::<u64>(&["EXISTS", CURSORS]).await, 0);
 }
 
 #[tokio::test]
-async fn each_caller_is_answered_and_one_that_fails_alone_fails() {
+async fn each_board_is_answered_for_each_caller_and_one_that_fails_alone_fails() {
     let bench = Bench::start().await;
     () = bench.run(&["SET", DAY, "no sorted set"]).await;
-    let one = ["1", "1", "0", "0", "1", "1", "1", "a", "101", "0", ""];
-    let given = args(&[&SUMS, &one, &SUMS, &one]);
+    let callers = ["2", "s", "0", "1", "1", "a", "101", "s", "0", "2", "1", "a", "7", "2", "b", "1"];
+    let board = args(&[&SUMS, &["1", "1", "0", "0"], &callers]);
+    let given = args(&[&board, &board]);
     let keys = [CURSORS, METADATA, DAY, CURSORS, METADATA, ALL];
     let answers: Vec<Value> = call(&bench, &UPDATE, &keys, &given).await.unwrap();
     let Value::BulkString(error) = &answers[0] else { panic!("{answers:?}") };
-    assert!(String::from_utf8_lossy(error).starts_with("WRONGTYPE leaderboard:{t}:day holds a string"));
-    assert_eq!(answers[1], Value::Array(vec![Value::Int(1), Value::Int(1)]));
-    assert_eq!(bench.ranking(ALL).await, pairs(&[("a", "100")]));
+    assert!(String::from_utf8_lossy(error).starts_with("WRONGTYPE"), "{answers:?}");
+    // One score was cut, and what the second caller brought again was not taken.
+    assert_eq!(answers[1], Value::Array(vec![Value::Int(1), Value::Int(1), Value::Int(1)]));
+    assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "1"), ("a", "100")]));
+    assert_eq!(bench.run::<String>(&["HGET", CURSORS, "s"]).await, "2");
+}
+
+#[tokio::test]
+async fn nothing_is_written_if_any_key_holds_something_else() {
+    let bench = Bench::start().await;
+    let board =
+        ["sum", "1", "1", "-100", "100", "1", "1", "1", "0", "0", "1", "s", "1", "1", "1", "a", "5", "A"];
+    let keys = [CURSORS, METADATA, ALL, SCORES];
+    for wrong in keys {
+        () = bench.run(&["SET", wrong, "something else"]).await;
+        let answers: Vec<Value> = call(&bench, &UPDATE, &keys, &board).await.unwrap();
+        let Value::BulkString(error) = &answers[0] else { panic!("{answers:?}") };
+        assert!(String::from_utf8_lossy(error).starts_with("WRONGTYPE"), "{wrong}: {answers:?}");
+        () = bench.run(&["DEL", wrong]).await;
+        assert_eq!(bench.run::<u64>(&[&["EXISTS"], &keys[..]].concat()).await, 0, "{wrong}");
+    }
 }
 
 #[tokio::test]
 async fn a_dense_ranking_has_each_of_its_scores_once() {
     let bench = Bench::start().await;
-    let board = ["", "last", "1", "1", "-100", "100", "1"];
+    let board = ["last", "1", "1", "-100", "100", "1", "1", "1", "0", "0", "1", "", "0"];
     let bring = async |a: &str, b: &str| {
-        let given =
-            args(&[&board, &["1", "1", "0", "0", "2", "1", "", "a", a, "0", "", "1", "", "b", b, "0", ""]]);
+        let given = args(&[&board, &["2", "a", a, "b", b]]);
         update(&bench, &[CURSORS, METADATA, ALL, SCORES], &given).await.unwrap();
         bench.ranking(SCORES).await
     };
@@ -132,15 +165,16 @@ async fn a_look_tells_how_many_are_before_the_first_it_shows() {
     }
     () = bench.run(&["HSET", METADATA, "c", "Cid"]).await;
     let keys = [ALL, METADATA, SCORES];
-    let (found,): (Found,) = call(&bench, &LOOK, &keys, &["1", "1", "page", "3", "2"]).await.unwrap();
+    let (found,): (Found,) = call(&bench, &LOOK, &keys, &["scores", "1", "page", "3", "2"]).await.unwrap();
     let names = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(found, (5, 3, 2, 1, names(&["c", "5", "e", "1"]), vec![Some("Cid".into()), None]));
-    let (found,): (Found,) = call(&bench, &LOOK, &keys, &["1", "0", "around", "d", "1"]).await.unwrap();
+    let (found,): (Found,) = call(&bench, &LOOK, &keys, &["scores", "0", "around", "d", "1"]).await.unwrap();
     assert_eq!(
         found,
         (5, 1, 1, 1, names(&["c", "5", "d", "5", "a", "9"]), vec![Some("Cid".into()), None, None])
     );
-    let (nobody,): (Vec<u64>,) = call(&bench, &LOOK, &keys, &["1", "1", "around", "x", "1"]).await.unwrap();
+    let (nobody,): (Vec<u64>,) =
+        call(&bench, &LOOK, &keys, &["scores", "1", "around", "x", "1"]).await.unwrap();
     assert_eq!(nobody, [5]);
 }
 
