@@ -1,9 +1,14 @@
 //! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own;
 //! `orderly verify` tells whether nothing was lost or charged twice.
 
+mod books;
+mod http;
 mod installation;
 mod payments;
+mod report;
 mod services;
+mod signals;
+mod steadily;
 mod up;
 mod verify;
 
