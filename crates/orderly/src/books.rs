@@ -72,6 +72,11 @@ impl Books {
         Ok((books, count))
     }
 
+    /// Passes over the first charges, so that only later ones are told.
+    pub(crate) fn skip(&mut self, charges: u64) {
+        self.read = usize::try_from(charges).unwrap_or(usize::MAX);
+    }
+
     /// Goes back to the first page.
     pub(crate) fn rewind(&mut self) {
         self.read = 0;

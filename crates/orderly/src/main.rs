@@ -1,9 +1,10 @@
 //! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own;
-//! `orderly verify` tells whether nothing was lost or charged twice.
+//! `orderly load` places orders at it, and `orderly verify` tells whether nothing was lost or charged twice.
 
 mod books;
 mod http;
 mod installation;
+mod load;
 mod payments;
 mod report;
 mod services;
@@ -40,6 +41,14 @@ enum Command {
     /// Orders that are still in flight are no disagreement, unless --settled. Dead letters are one: they wait for somebody
     /// to replay or drop them.
     Verify(verify::VerifyArgs),
+    /// Place orders at a running system, and check that each that was accepted comes to an end, once
+    ///
+    /// Exit code 0: each came to an end, once. 1: something was lost or doubled; how many, and which orders, is printed. 2: that
+    /// could not be found out: the gateway or Redis cannot be reached, or no order was accepted.
+    ///
+    /// Ctrl-C stops placing orders, waits for the outcomes of those that were accepted, and tells the verdict all the same; a
+    /// second one ends it at once. Answers other than 201 are counted and told, and no disagreement.
+    Load(load::LoadArgs),
     /// Run one service as this process; `up` starts its services so. See `orderly service NAME --help`
     #[command(disable_help_flag = true)]
     Service {
@@ -56,6 +65,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::main(&args),
         Command::Payments(command) => payments::main(&command),
         Command::Verify(args) => verify::main(&args),
+        Command::Load(args) => load::main(&args),
         Command::Service { name, arguments } => name.main(arguments),
     }
 }
