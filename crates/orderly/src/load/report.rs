@@ -138,12 +138,14 @@ impl Report {
         for (status, Refused { count, why }) in &figures.refused {
             // Whoever answered may have said anything.
             let why = why.escape_debug();
-            notes
-                .push(format!("{count} times the answer was {status}, at first: {why}. {}", advice(*status)));
+            notes.push(format!(
+                "answers of status {status}: {count}; the first said: {why}. {}",
+                advice(*status)
+            ));
         }
         if let Refused { count: count @ 1.., why } = &figures.unanswered {
             notes.push(format!(
-                "{count} times there was no answer, at first: {}. Some of these orders may have been accepted all the same; \
+                "without an answer: {count}; the first because of: {}. Some of these orders may have been accepted all the same; \
                  with --idempotent they are asked for again",
                 why.escape_debug()
             ));
@@ -170,7 +172,7 @@ impl Report {
         }
         if figures.resets > 0 {
             notes.push(format!(
-                "the journal was reset {} times: it was trimmed or has lost its end, and endings may have been missed",
+                "resets of the journal: {}. It was trimmed or has lost its end, and endings may have been missed",
                 figures.resets
             ));
         }
@@ -322,10 +324,7 @@ mod tests {
         let mut report = report();
         report.figures.refused.insert(429, Refused { count: 12, why: "Too Many\u{1b}[31m Requests".into() });
         let text = report.to_string();
-        assert!(
-            text.contains(r"12 times the answer was 429, at first: Too Many\u{1b}[31m Requests"),
-            "{text}"
-        );
+        assert!(text.contains(r"status 429: 12; the first said: Too Many\u{1b}[31m Requests"), "{text}");
         assert!(text.contains("--customers") && report.verdict() == Verdict::Agrees, "{text}");
         let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
         assert_eq!(json["refused"]["429"], 12);

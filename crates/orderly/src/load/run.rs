@@ -8,6 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     LoadArgs,
@@ -22,6 +23,8 @@ pub(super) struct Run {
     pace: Pace,
     skus: Vec<String>,
     customers: u64,
+    /// At random, so that the first of them do not meet their limits in short runs one after the other.
+    first_customer: u64,
     idempotent: bool,
     /// Cancelled once no more orders are to be sent.
     stop: CancellationToken,
@@ -39,6 +42,7 @@ impl Run {
             pace: args.pace(),
             skus: args.skus.clone(),
             customers: args.customers,
+            first_customer: u64::from(Uuid::new_v4().as_fields().0) % args.customers,
             idempotent: args.idempotent,
             stop,
             begun: Instant::now(),
@@ -72,7 +76,8 @@ impl Run {
     /// What a request asks for: customers and products take turns.
     pub(super) fn order(&self, Request { number, .. }: Request) -> NewOrder {
         let sku = usize::try_from(number % self.skus.len() as u64).unwrap_or_default();
-        NewOrder::new(&format!("load-{}", number % self.customers), &self.skus[sku], self.idempotent)
+        let customer = (self.first_customer + number) % self.customers;
+        NewOrder::new(&format!("load-{customer}"), &self.skus[sku], self.idempotent)
     }
 
     /// How many orders were due and could not be sent in time: the system did not follow. 0 if a person stopped it.
