@@ -10,6 +10,7 @@ mod report;
 mod services;
 mod signals;
 mod steadily;
+mod tail;
 mod up;
 mod verify;
 
@@ -49,6 +50,14 @@ enum Command {
     /// Ctrl-C stops placing orders, waits for the outcomes of those that were accepted, and tells the verdict all the same; a
     /// second one ends it at once. Answers other than 201 are counted and told, and no disagreement.
     Load(load::LoadArgs),
+    /// Tell what happens to orders, as it happens
+    ///
+    /// Events of one order come in the order in which they happened, those of different orders side by side. When Redis was
+    /// away it goes on where it was, and tells what happened meanwhile. Where entries are gone that it would have told, it
+    /// says so.
+    ///
+    /// Exit code 0: ended by Ctrl-C, or because nobody reads it any more. 1: it could not begin.
+    Tail(tail::TailArgs),
     /// Run one service as this process; `up` starts its services so. See `orderly service NAME --help`
     #[command(disable_help_flag = true)]
     Service {
@@ -66,6 +75,7 @@ fn main() -> ExitCode {
         Command::Payments(command) => payments::main(&command),
         Command::Verify(args) => verify::main(&args),
         Command::Load(args) => load::main(&args),
+        Command::Tail(args) => tail::main(&args),
         Command::Service { name, arguments } => name.main(arguments),
     }
 }
