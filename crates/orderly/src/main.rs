@@ -2,6 +2,7 @@
 //! `orderly load` places orders at it, and `orderly verify` tells whether nothing was lost or charged twice.
 
 mod books;
+mod completions;
 mod http;
 mod installation;
 mod load;
@@ -58,6 +59,11 @@ enum Command {
     ///
     /// Exit code 0: ended by Ctrl-C, or because nobody reads it any more. 1: it could not begin.
     Tail(tail::TailArgs),
+    /// Print what makes a shell complete this command's words
+    ///
+    /// For bash: `orderly completions bash > ~/.local/share/bash-completion/completions/orderly`. For zsh: into a file `_orderly` in a
+    /// folder of `$fpath`. For fish: `orderly completions fish > ~/.config/fish/completions/orderly.fish`.
+    Completions(completions::CompletionsArgs),
     /// Run one service as this process; `up` starts its services so. See `orderly service NAME --help`
     #[command(disable_help_flag = true)]
     Service {
@@ -76,6 +82,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::main(&args),
         Command::Load(args) => load::main(&args),
         Command::Tail(args) => tail::main(&args),
+        Command::Completions(args) => completions::main(&args),
         Command::Service { name, arguments } => name.main(arguments),
     }
 }
