@@ -9,7 +9,7 @@ use std::{
 use common::messages::OrderId;
 use serde::Serialize;
 
-use super::tally::{Figures, Outcome, Refused};
+use super::tally::{Failures, Figures, Outcome};
 use crate::report::{UNKNOWN, row};
 
 /// Orders that people are shown.
@@ -135,7 +135,7 @@ impl Report {
     fn notes(&self) -> Vec<String> {
         let (figures, outcome) = (&self.figures, &self.outcome);
         let mut notes = Vec::new();
-        for (status, Refused { count, why }) in &figures.refused {
+        for (status, Failures { count, why }) in &figures.refused {
             // Whoever answered may have said anything.
             let why = why.escape_debug();
             notes.push(format!(
@@ -143,7 +143,7 @@ impl Report {
                 advice(*status)
             ));
         }
-        if let Refused { count: count @ 1.., why } = &figures.unanswered {
+        if let Failures { count: count @ 1.., why } = &figures.unanswered {
             notes.push(format!(
                 "without an answer: {count}; the first because of: {}. Some of these orders may have been accepted all the same; \
                  with --idempotent they are asked for again",
@@ -159,8 +159,8 @@ impl Report {
         }
         if outcome.lost > 0 && outcome.lost == figures.accepted {
             notes.push(
-                "no order ended at all. Are payment-producer, payment-workers and order-publisher running? Is --redis-url the \
-                 gateway's Redis?"
+                "no order ended at all. Are payment-producer, payment-workers and order-publisher running? Are --redis-url and \
+                 --key-prefix the gateway's?"
                     .into(),
             );
         }
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn answers_that_accepted_nothing_come_with_their_reason_and_what_to_do() {
         let mut report = report();
-        report.figures.refused.insert(429, Refused { count: 12, why: "Too Many\u{1b}[31m Requests".into() });
+        report.figures.refused.insert(429, Failures { count: 12, why: "Too Many\u{1b}[31m Requests".into() });
         let text = report.to_string();
         assert!(text.contains(r"status 429: 12; the first said: Too Many\u{1b}[31m Requests"), "{text}");
         assert!(text.contains("--customers") && report.verdict() == Verdict::Agrees, "{text}");

@@ -51,11 +51,11 @@ struct Order {
     charges: u8,
 }
 
-/// Answers of one status that accepted nothing.
+/// Requests that came to nothing in the same way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Refused {
+pub(super) struct Failures {
     pub(super) count: u64,
-    /// What the first of them said.
+    /// Why the first of them did.
     pub(super) why: String,
 }
 
@@ -66,8 +66,8 @@ pub(super) struct Tally {
     orders: HashMap<OrderId, Order>,
     early: Early,
     settled: u64,
-    refused: BTreeMap<u16, Refused>,
-    unanswered: Refused,
+    refused: BTreeMap<u16, Failures>,
+    unanswered: Failures,
     resets: u64,
     last_answer: Duration,
     last_ending: Duration,
@@ -83,7 +83,7 @@ impl Tally {
             early: Early::default(),
             settled: 0,
             refused: BTreeMap::new(),
-            unanswered: Refused::default(),
+            unanswered: Failures::default(),
             resets: 0,
             last_answer: Duration::ZERO,
             last_ending: Duration::ZERO,
@@ -119,14 +119,14 @@ impl Tally {
     pub(super) fn failed(&mut self, request: Request, setback: Setback, now: Duration) {
         self.last_answer = now;
         self.early.answered(request);
-        let (refused, why) = match setback {
+        let (failures, why) = match setback {
             Setback::Refused { status, why } => (self.refused.entry(status).or_default(), why),
             Setback::Unanswered(why) => (&mut self.unanswered, why),
         };
-        if refused.count == 0 {
-            refused.why = why;
+        if failures.count == 0 {
+            failures.why = why;
         }
-        refused.count += 1;
+        failures.count += 1;
     }
 
     /// An order ended, whoever's it is.
@@ -218,8 +218,8 @@ pub(super) struct Figures {
     /// Accepted and ended.
     pub(super) settled: u64,
     /// Answers that accepted nothing, by status.
-    pub(super) refused: BTreeMap<u16, Refused>,
-    pub(super) unanswered: Refused,
+    pub(super) refused: BTreeMap<u16, Failures>,
+    pub(super) unanswered: Failures,
     /// How often endings may have been missed.
     pub(super) resets: u64,
     pub(super) accepted_per_s: f64,
@@ -376,7 +376,7 @@ mod tests {
         }
         tally.failed(request(2, 0), Setback::Unanswered("no answer".into()), at(2));
         let Figures { refused, unanswered, accepted, .. } = tally.figures();
-        assert_eq!(refused[&429], Refused { count: 2, why: "slow down".into() });
+        assert_eq!(refused[&429], Failures { count: 2, why: "slow down".into() });
         assert_eq!((unanswered.count, accepted), (1, 0));
     }
 }
