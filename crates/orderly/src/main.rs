@@ -49,7 +49,8 @@ enum Command {
     /// could not be found out: the gateway or Redis cannot be reached, or no order was accepted.
     ///
     /// Ctrl-C stops placing orders, waits for the outcomes of those that were accepted, and tells the verdict all the same; a
-    /// second one ends it at once. Answers other than 201 are counted and told, and no disagreement.
+    /// second one ends it at once. Answers other than 201 are counted and told, and no disagreement;
+    /// latencies are those of accepted orders.
     Load(load::LoadArgs),
     /// Tell what happens to orders, as it happens
     ///

@@ -84,8 +84,7 @@ async fn load(args: &LoadArgs, progress: &Progress) -> anyhow::Result<Report> {
         }
         None => None,
     };
-    let hearing = Hearing::start(&source).await?;
-    let status = hearing.status();
+    let mut hearing = Hearing::start(&source).await?;
     let signals = Signals::listen()?;
     let run = Arc::new(Run::new(args, gateway, signals.stop.clone()));
     tokio::select! {
@@ -96,9 +95,9 @@ async fn load(args: &LoadArgs, progress: &Progress) -> anyhow::Result<Report> {
     }
     let mut doubts = Vec::new();
     if run.tally().pending() > 0
-        && let Err(reason) = status.check()
+        && let Err(error) = hearing.read_the_rest(&source, &run).await
     {
-        doubts.push(format!("how orders end cannot be heard: {reason}. Is Redis running?"));
+        doubts.push(format!("how orders ended cannot be read: {error}. Is Redis running?"));
     }
     if let Some(books) = &mut books
         && let Err(error) = books.read_on(|charge| run.tally().charged(charge)).await

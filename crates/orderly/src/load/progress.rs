@@ -52,14 +52,12 @@ impl Progress {
 fn line(figures: &Figures, accepted_per_s: u64, is_stopped: bool) -> String {
     let errors =
         figures.unanswered.count + figures.refused.values().map(|refused| refused.count).sum::<u64>();
-    let stopped = if is_stopped { "stopped, waiting for outcomes · " } else { "" };
+    let stopped = if is_stopped { "stopped, waiting for outcomes; " } else { "" };
+    let [answer_p50, answer_p99, outcome_p50, outcome_p99] =
+        [figures.http_p50_ms, figures.http_p99_ms, figures.settle_p50_ms, figures.settle_p99_ms].map(Millis);
     format!(
-        "{stopped}accepted {} ({accepted_per_s}/s) settled {} · answer p50 {} p99 {} · outcome p50 {} p99 {} · errors {errors}",
-        figures.accepted,
-        figures.settled,
-        Millis(figures.http_p50_ms),
-        Millis(figures.http_p99_ms),
-        Millis(figures.settle_p50_ms),
-        Millis(figures.settle_p99_ms),
+        "{stopped}accepted {} ({accepted_per_s}/s), settled {}, errors {errors}; p50 and p99 to answer \
+         {answer_p50} {answer_p99}, to outcome {outcome_p50} {outcome_p99}",
+        figures.accepted, figures.settled,
     )
 }

@@ -27,7 +27,7 @@ use redis_kit::stream::Message;
 use positions::Positions;
 use since::Since;
 
-use crate::signals::Signals;
+use crate::{report::in_words, signals::Signals};
 
 /// What `orderly tail` is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -65,7 +65,7 @@ pub(crate) fn main(args: &TailArgs) -> ExitCode {
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("orderly tail: {error:#}");
+            anstream::eprintln!("orderly tail: {}", in_words(&error));
             ExitCode::FAILURE
         }
     }

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use redis::streams::StreamRangeReply;
 use redis_kit::{Redis, stream::Producer, trace::TraceContext};
 use serde_json::{Value, json};
-use test_support::{FaultProxy, System, eventually, send};
+use test_support::{Cut, FaultProxy, System, eventually, send};
 use tokio::process::{Child, Command};
 
 use crate::{ORDERLY, options, system};
@@ -73,6 +73,21 @@ fn start(system: &System, arguments: &[&str]) -> Child {
 
 async fn load(system: &System, arguments: &[&str]) -> Verdict {
     verdict(start(system, arguments)).await
+}
+
+/// A proxy that stands before whoever is at a URL.
+async fn proxy_before(url: &str) -> FaultProxy {
+    let (_, address) = url.split_once("://").unwrap();
+    FaultProxy::start(address.parse().unwrap()).await.unwrap()
+}
+
+/// Has a single connection send orders to a gateway that takes 100 ms for each.
+async fn load_slowly(system: &System, arguments: &[&str]) -> Verdict {
+    let proxy = proxy_before(system.gateway()).await;
+    proxy.delay(Duration::from_millis(50));
+    let gateway = format!("http://{}", proxy.address());
+    let arguments = [&["--json", "--connections", "1"], arguments].concat();
+    verdict(command(&gateway, system.redis_url(), &arguments).spawn().unwrap()).await
 }
 
 /// The orders that were placed, by the journal of each partition.
@@ -141,14 +156,7 @@ async fn an_open_loop_keeps_its_rate() {
 #[tokio::test]
 async fn what_a_slow_gateway_keeps_waiting_counts_from_when_it_was_due() {
     let system = system().await;
-    let proxy =
-        FaultProxy::start(system.gateway().trim_start_matches("http://").parse().unwrap()).await.unwrap();
-    proxy.delay(Duration::from_millis(50));
-    let gateway = format!("http://{}", proxy.address());
-    // One connection that takes 100 ms for an order, and is to send one every 10 ms.
-    let arguments = ["--json", "--connections", "1", "--rate", "100", "--orders", "20"];
-    let slow = command(&gateway, system.redis_url(), &arguments).spawn().unwrap();
-    let verdict = verdict(slow).await;
+    let verdict = load_slowly(&system, &["--rate", "100", "--orders", "20"]).await;
     verdict.assert_counts(0, &[("accepted", 20)]);
     // The last waits for 19 others, and is due after 190 ms.
     assert!(verdict.figure("http_p99_ms") > 1_700.0, "{verdict:#?}");
@@ -157,13 +165,7 @@ async fn what_a_slow_gateway_keeps_waiting_counts_from_when_it_was_due() {
 #[tokio::test]
 async fn an_open_loop_that_cannot_follow_says_what_it_did_not_send() {
     let system = system().await;
-    let proxy =
-        FaultProxy::start(system.gateway().trim_start_matches("http://").parse().unwrap()).await.unwrap();
-    proxy.delay(Duration::from_millis(50));
-    let gateway = format!("http://{}", proxy.address());
-    let arguments = ["--json", "--connections", "1", "--rate", "100", "--duration", "0.5"];
-    let slow = command(&gateway, system.redis_url(), &arguments).spawn().unwrap();
-    let verdict = verdict(slow).await;
+    let verdict = load_slowly(&system, &["--rate", "100", "--duration", "0.5"]).await;
     let [accepted, not_sent] = ["accepted", "not_sent"].map(|name| verdict.json[name].as_u64().unwrap());
     assert!(accepted <= 5 && accepted + not_sent == 50, "{verdict:#?}");
     assert_eq!(verdict.code, 0);
@@ -207,6 +209,29 @@ async fn orders_that_nobody_charges_are_lost() {
     let output = ended(command(system.gateway(), system.redis_url(), &arguments).spawn().unwrap()).await;
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("payment-workers") && text.contains("1 lost, 0 doubled"), "{text}");
+}
+
+#[tokio::test]
+async fn what_ended_is_not_lost_though_nobody_announces_it() {
+    let without_publisher = ["--only", "api-gateway,payment-producer,payment-worker,sandbox"];
+    let system = System::start(&options().args(without_publisher)).await;
+    let verdict = load(&system, &["--orders", "5", "--settle-timeout", "3"]).await;
+    verdict.assert_counts(0, &[("accepted", 5), ("paid", 5), ("lost", 0)]);
+}
+
+#[tokio::test]
+async fn without_redis_in_the_end_nobody_knows_what_was_lost() {
+    let without_workers = ["--only", "api-gateway,payment-producer,order-publisher,sandbox"];
+    let system = System::start(&options().args(without_workers)).await;
+    let proxy = proxy_before(system.redis_url()).await;
+    let arguments = ["--json", "--orders", "5", "--settle-timeout", "3"];
+    let running = command(system.gateway(), &proxy.url(), &arguments).spawn().unwrap();
+    until_placed(&system, 5).await;
+    Cut::Refuse.strike(&proxy);
+    let verdict = verdict(running).await;
+    verdict.assert_counts(2, &[("accepted", 5), ("lost", 5)]);
+    assert_eq!(verdict.json["verdict"], "unknown");
+    assert!(verdict.json["error"].as_str().unwrap().contains("Is Redis running?"), "{verdict:#?}");
 }
 
 #[tokio::test]
@@ -263,8 +288,7 @@ async fn pay(system: &System, partition: u16, order_id: OrderId) {
 #[tokio::test]
 async fn an_order_whose_answer_is_lost_is_asked_for_again_and_counts_once() {
     let system = system().await;
-    let proxy =
-        FaultProxy::start(system.gateway().trim_start_matches("http://").parse().unwrap()).await.unwrap();
+    let proxy = proxy_before(system.gateway()).await;
     let gateway = format!("http://{}", proxy.address());
     let arguments = ["--json", "--idempotent", "--rate", "30", "--orders", "60"];
     let running = command(&gateway, system.redis_url(), &arguments).spawn().unwrap();

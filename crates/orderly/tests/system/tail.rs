@@ -5,7 +5,7 @@ use std::{process::Stdio, time::Duration};
 use common::partition::Partitions;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use test_support::{System, eventually, send};
+use test_support::{Cut, FaultProxy, System, eventually, send};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
@@ -25,8 +25,12 @@ struct Tail {
 
 impl Tail {
     fn start(system: &System, arguments: &[&str]) -> Self {
+        Self::start_at(system.redis_url(), arguments)
+    }
+
+    fn start_at(redis: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(ORDERLY);
-        command.arg("tail").args(["--redis-url", system.redis_url()]).args(arguments);
+        command.arg("tail").args(["--redis-url", redis]).args(arguments);
         command.env_remove("ORDERLY_KEY_PREFIX").env_remove("CLICOLOR_FORCE");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap();
@@ -225,6 +229,25 @@ async fn after_redis_was_away_it_goes_on_where_it_was() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn while_redis_is_away_it_says_so_and_then_tells_what_happened_meanwhile() {
+    let system = system().await;
+    let before = pay_for(&system, "42").await;
+    let (_, redis) = system.redis_url().split_once("://").unwrap();
+    let proxy = FaultProxy::start(redis.parse().unwrap()).await.unwrap();
+    let mut tail = Tail::start_at(&proxy.url(), &FROM_THE_BEGINNING);
+    let mut notices = BufReader::new(tail.child.stderr.take().unwrap()).lines();
+    assert_eq!(tail.events(2).await, way(&before));
+    Cut::Refuse.strike(&proxy);
+    let away = timeout(SOON, notices.next_line()).await.expect("it says so").unwrap().unwrap();
+    assert!(away.contains("waiting for Redis"), "{away}");
+    let meanwhile = pay_for(&system, "42").await;
+    Cut::Refuse.mend(&proxy);
+    assert_eq!(tail.events(2).await, way(&meanwhile));
+    let again = timeout(SOON, notices.next_line()).await.expect("it says so").unwrap().unwrap();
+    assert!(again.contains("following again"), "{again}");
 }
 
 #[tokio::test]
