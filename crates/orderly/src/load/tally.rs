@@ -311,7 +311,7 @@ mod tests {
         let figures = tally.figures();
         assert_eq!((tally.pending(), tally.outcome().paid, figures.settled), (0, 1, 1));
         assert!((figures.settle_p50_ms.unwrap() - 5.0).abs() < 0.1, "{figures:?}");
-        assert!((figures.http_p50_ms.unwrap() - 190.0).abs() < 1.0, "{figures:?}");
+        assert!((figures.http_p50_ms.unwrap() - 190.0).abs() < 0.5, "{figures:?}");
     }
 
     #[test]
