@@ -4,7 +4,7 @@ use redis_kit::{
 };
 
 use crate::{
-    any, member,
+    any, member, points,
     rig::{Rig, rate},
 };
 
@@ -25,13 +25,12 @@ pub(crate) async fn fill(rig: &Rig, name: &str, options: &BoardOptions, members:
 }
 
 pub(crate) async fn update(rig: &Rig, name: &str, options: &BoardOptions, members: usize) -> f64 {
-    let board = board(rig, name, options);
+    let (board, is_best) = (board(rig, name, options), name == "best");
     rate(rig.cycles, |task, cycles| {
         let board = board.clone();
         async move {
             for n in 0..cycles {
-                let points = i64::try_from(1 + n % 7).expect("a small number");
-                let update = Update::new(member(any(task, n, members)), points);
+                let update = Update::new(member(any(task, n, members)), points(is_best, n));
                 board.update([update]).await.expect("an answer");
             }
         }

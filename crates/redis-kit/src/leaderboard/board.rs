@@ -88,25 +88,36 @@ impl Leaderboard {
     async fn bring(&self, source: &str, updates: Vec<Numbered>) -> Result<Applied, Error> {
         let (mut applied, source) = (Applied::default(), Arc::from(source));
         for part in parts(&source, updates) {
-            let Applied { taken, cut } = self.boards.change(self.change(&source, part)).await?;
-            applied.taken += taken;
-            applied.cut += cut;
+            let (change, cut) = self.change(&source, part);
+            let brought = self.boards.change(change).await?;
+            applied.taken += brought.taken;
+            // What had been taken before was cut before.
+            applied.cut += brought.cut + cut.min(brought.taken);
         }
         Ok(applied)
     }
 
-    fn change(&self, source: &Arc<str>, updates: Vec<Numbered>) -> Change {
-        let mut sets: Vec<Arc<Periods>> = Vec::new();
+    /// What goes in one call, and how many scores were cut already.
+    fn change(&self, source: &Arc<str>, updates: Vec<Numbered>) -> (Change, u64) {
+        let Shape { scale, operator, .. } = &*self.shape;
+        let (mut sets, mut cut): (Vec<Arc<Periods>>, u64) = (Vec::new(), 0);
         let parts = updates.into_iter().map(|(position, Update { member, points, at, metadata })| {
             let periods = self.calendar.at(at);
-            let tick = self.shape.scale.tick(periods.longest, at);
+            let tick = scale.tick(periods.longest, at);
             if !sets.last().is_some_and(|set| set.is(&periods)) {
                 sets.push(periods);
             }
+            let points = if *operator == Operator::Sum {
+                points
+            } else {
+                let score = scale.within(points);
+                cut += u64::from(score != points);
+                scale.number(score, tick)
+            };
             Part { set: sets.len() - 1, position, member, points, tick, metadata }
         });
         let parts = parts.collect();
-        Change { shape: Arc::clone(&self.shape), source: Arc::clone(source), sets, parts }
+        (Change { shape: Arc::clone(&self.shape), source: Arc::clone(source), sets, parts }, cut)
     }
 
     /// The first `limit` members, 1000 at most.

@@ -59,6 +59,16 @@ impl Scale {
         if self.descending { self.times - 1 - tick } else { tick }
     }
 
+    /// The score, or the lowest or the highest if it would be beyond.
+    pub(super) fn within(&self, score: i64) -> i64 {
+        score.clamp(self.lowest, self.highest)
+    }
+
+    /// What a ranking sorts by.
+    pub(super) fn number(&self, score: i64, tick: i64) -> i64 {
+        if self.times == 1 { score } else { (score - self.lowest) * self.times + tick }
+    }
+
     /// The score that is in a number.
     #[expect(clippy::cast_possible_truncation, reason = "whole, and of 53 bits at most")]
     pub(super) fn score(&self, number: f64) -> i64 {
@@ -130,9 +140,7 @@ mod tests {
             let options = BoardOptions { scores: -5..=1000, ties, sort_order, ..BoardOptions::default() };
             let scale = Scale::new(&options, Window::Day).unwrap();
             let period = Window::Day.at("2026-11-27T00:00:00Z".parse().unwrap());
-            let number = |score: i64, at: &str| {
-                (score - scale.lowest) * scale.times + scale.tick(period, at.parse().unwrap())
-            };
+            let number = |score, at: &str| scale.number(score, scale.tick(period, at.parse().unwrap()));
             let (early, late) = (number(7, "2026-11-27T09:00:00Z"), number(7, "2026-11-27T09:00:01Z"));
             assert!(is_better(&early, &late));
             // Outside its period nobody is earlier than its beginning, or later than its end.

@@ -36,6 +36,7 @@ pub(super) struct Part {
     pub(super) set: usize,
     pub(super) position: StreamId,
     pub(super) member: String,
+    /// Of sums the points; else the number by which the member is to be sorted.
     pub(super) points: i64,
     pub(super) tick: i64,
     pub(super) metadata: Option<String>,
@@ -60,10 +61,7 @@ impl Request for Change {
         let mut applied: Vec<RedisResult<Applied>> =
             together.iter().map(|_| Ok(Applied::default())).collect();
         for (board, answer) in boards.iter().zip(answers) {
-            let answer = told::<Vec<u64>>(answer);
-            for (place, caller) in (1..).zip(&board.callers) {
-                applied[caller.place] = board.applied(&answer, place);
-            }
+            board.tell(&told(answer), &mut applied);
         }
         Ok(applied)
     }
@@ -73,10 +71,12 @@ impl Request for Change {
 struct Board<'a> {
     shape: &'a Shape,
     sets: Vec<&'a Periods>,
-    callers: Vec<Caller<'a>>,
+    /// Those without a source are as good as one.
+    callers: Vec<Vec<Brought<'a>>>,
 }
 
-struct Caller<'a> {
+/// What one who asked has brought.
+struct Brought<'a> {
     change: &'a Change,
     /// Its place among all who asked.
     place: usize,
@@ -90,7 +90,7 @@ fn boards<'a>(together: &[&'a Change]) -> Vec<Board<'a>> {
     for (place, change) in together.iter().copied().enumerate() {
         let known = boards.iter().position(|board| std::ptr::eq(board.shape, &raw const *change.shape));
         let board = known.unwrap_or_else(|| {
-            boards.push(Board { shape: &change.shape, sets: Vec::new(), callers: Vec::new() });
+            boards.push(Board { shape: &change.shape, sets: Vec::new(), callers: vec![Vec::new()] });
             boards.len() - 1
         });
         boards[board].add(change, place);
@@ -107,8 +107,12 @@ impl<'a> Board<'a> {
             }
             self.sets.len()
         });
-        let sets = sets.collect();
-        self.callers.push(Caller { change, place, sets });
+        let brought = Brought { sets: sets.collect(), change, place };
+        if change.source.is_empty() {
+            self.callers[0].push(brought);
+        } else {
+            self.callers.push(vec![brought]);
+        }
     }
 
     fn keys(&self) -> impl Iterator<Item = &str> {
@@ -138,13 +142,17 @@ impl<'a> Board<'a> {
         }
         call.arg(self.callers.len());
         for caller in &self.callers {
-            self.write_caller(caller, call);
+            let parts = || caller.iter().flat_map(|brought| &brought.change.parts);
+            let has_metadata = parts().any(|part| part.metadata.is_some());
+            let source = caller.first().map_or("", |brought| &*brought.change.source);
+            call.arg(source).arg(u8::from(has_metadata)).arg(parts().count());
+            for brought in caller {
+                self.write_parts(brought, has_metadata, call);
+            }
         }
     }
 
-    fn write_caller(&self, Caller { change, sets, .. }: &Caller, call: &mut Cmd) {
-        let has_metadata = change.parts.iter().any(|part| part.metadata.is_some());
-        call.arg(&*change.source).arg(u8::from(has_metadata)).arg(change.parts.len());
+    fn write_parts(&self, Brought { change, sets, .. }: &Brought, has_metadata: bool, call: &mut Cmd) {
         for part in &change.parts {
             if self.sets.len() > 1 {
                 call.arg(sets[part.set]);
@@ -153,7 +161,7 @@ impl<'a> Board<'a> {
                 call.arg(position(part.position));
             }
             call.arg(&part.member).arg(part.points);
-            if self.shape.scale.times > 1 {
+            if self.shape.operator == Operator::Sum && self.shape.scale.times > 1 {
                 call.arg(part.tick);
             }
             if has_metadata {
@@ -162,11 +170,19 @@ impl<'a> Board<'a> {
         }
     }
 
-    /// What became of one caller's updates: of all together is known how many scores were cut, which the first is told.
-    fn applied(&self, answer: &RedisResult<Vec<u64>>, place: usize) -> RedisResult<Applied> {
-        let numbers = answer.as_ref().map_err(Clone::clone)?;
-        let number = |place: usize| numbers.get(place).copied().unwrap_or_default();
-        Ok(Applied { taken: number(place), cut: if place == 1 { number(0) } else { 0 } })
+    /// Tells everybody what became of their updates. Of all together is known how many sums were cut, which one is told.
+    fn tell(&self, answer: &RedisResult<Vec<u64>>, applied: &mut [RedisResult<Applied>]) {
+        let mut cut = answer.as_ref().ok().and_then(|numbers| numbers.first().copied()).unwrap_or_default();
+        for (number, caller) in (1..).zip(&self.callers) {
+            for Brought { change, place, .. } in caller {
+                applied[*place] = answer.as_ref().map_err(Clone::clone).map(|numbers| {
+                    let taken = numbers.get(number).copied().unwrap_or_default();
+                    let all = change.parts.len() as u64;
+                    let taken = if change.source.is_empty() { all } else { taken };
+                    Applied { taken, cut: std::mem::take(&mut cut) }
+                });
+            }
+        }
     }
 }
 
@@ -247,6 +263,8 @@ pub(super) struct Look {
 pub(super) enum At {
     /// So many from this place on, counted from 0.
     Page { first: u64, count: u32 },
+    /// This member alone.
+    Rank { member: String },
     /// This member, and so many on either side.
     Around { member: String, count: u32 },
 }
@@ -264,7 +282,10 @@ impl At {
     }
 
     pub(super) fn around(member: &str, count: u32) -> Self {
-        Self::Around { member: member.into(), count: count.min(MOST / 2) }
+        match count.min(MOST / 2) {
+            0 => Self::Rank { member: member.into() },
+            count => Self::Around { member: member.into(), count },
+        }
     }
 }
 
@@ -273,7 +294,8 @@ impl At {
 pub(super) struct Found {
     /// How many members the ranking has.
     pub(super) members: u64,
-    /// The place of the first row, counted from 0.
+    /// The place of the first row, counted from 0. Of one member alone it is how many have a better number: those that share
+    /// a rank have no place of their own.
     pub(super) first: u64,
     /// How many members have a better number than the first row.
     pub(super) better: u64,
@@ -299,31 +321,94 @@ impl Request for Look {
         &self.ranking
     }
 
-    /// What several want to see is read once.
+    /// What several want to see is read once, and members of whom only the rank is wanted together.
     async fn ask(together: &[&Self], mut redis: Connection) -> RedisResult<Vec<RedisResult<Option<Found>>>> {
-        let mut looks: Vec<&Self> = Vec::new();
-        let mut places = Vec::with_capacity(together.len());
-        for look in together {
-            let known = looks.iter().position(|other| other == look);
-            places.push(known.unwrap_or_else(|| {
-                looks.push(look);
-                looks.len() - 1
-            }));
+        let mut views: Vec<View> = Vec::new();
+        for (place, look) in together.iter().enumerate() {
+            match views.iter_mut().find(|view| view.shows(look)) {
+                Some(view) => view.looks.push((place, look)),
+                None => views.push(View { looks: vec![(place, look)] }),
+            }
         }
-        let mut call = LOOK.call(looks.iter().flat_map(|look| look.keys()));
-        for look in looks {
-            look.write(&mut call);
+        let mut call = LOOK.call(views.iter().flat_map(|view| view.look().keys()));
+        for view in &views {
+            view.write(&mut call);
         }
         let answers: Vec<Value> = LOOK.run(&mut redis, &call).await?;
-        let answers: Vec<RedisResult<Looked>> = answers.into_iter().map(told).collect();
-        let answer = |place: usize| match answers.get(place) {
-            Some(Ok(Looked(found))) => Ok(found.clone()),
-            Some(Err(error)) => Err(error.clone()),
-            None => Err((ErrorKind::Parse, "a look was not answered").into()),
-        };
-        Ok(places.into_iter().map(answer).collect())
+        let mut found: Vec<RedisResult<Option<Found>>> = together.iter().map(|_| Ok(None)).collect();
+        for (view, answer) in views.iter().zip(answers) {
+            view.tell(answer, &mut found);
+        }
+        Ok(found)
     }
 }
+
+/// What is read at once for several who look.
+struct View<'a> {
+    /// Each with its place among all who look. Not empty.
+    looks: Vec<(usize, &'a Look)>,
+}
+
+impl View<'_> {
+    /// Whether what is read would be seen by this one too.
+    fn shows(&self, look: &Look) -> bool {
+        let other = self.look();
+        let is_rank = |look: &Look| matches!(look.at, At::Rank { .. });
+        other == look || is_rank(other) && is_rank(look) && other.ranking == look.ranking
+    }
+
+    fn look(&self) -> &Look {
+        self.looks[0].1
+    }
+
+    fn write(&self, call: &mut Cmd) {
+        self.look().write(call);
+        match &self.look().at {
+            At::Page { first, count } => _ = call.arg("page").arg(first).arg(count),
+            At::Around { member, count } => _ = call.arg("around").arg(member).arg(count),
+            At::Rank { .. } => {
+                call.arg("ranks").arg(self.looks.len());
+                for member in self.looks.iter().filter_map(|(_, look)| look.member()) {
+                    call.arg(member);
+                }
+            }
+        }
+    }
+
+    /// What each of them is told of its member.
+    fn each(&self, (members, numbers, better, distinct, metadata): Ranks) -> Vec<Option<Found>> {
+        let figures = numbers.into_iter().zip(better.into_iter().zip(distinct)).zip(metadata);
+        let looks = self.looks.iter().filter_map(|(_, look)| look.member());
+        let one = |(member, ((number, (better, distinct)), metadata)): (&str, ((Option<f64>, _), _))| {
+            let row = Row { member: member.into(), number: number?, metadata };
+            Some(Found { members, first: better, better, distinct, rows: vec![row] })
+        };
+        looks.zip(figures).map(one).collect()
+    }
+
+    fn tell(&self, answer: Value, found: &mut [RedisResult<Option<Found>>]) {
+        let read = match self.look().at {
+            At::Rank { .. } => told(answer).map(|ranks| self.each(ranks)),
+            _ => told(answer).map(|Looked(found)| vec![found; self.looks.len()]),
+        };
+        match read {
+            Ok(read) => {
+                for ((place, _), one) in self.looks.iter().zip(read) {
+                    found[*place] = Ok(one);
+                }
+            }
+            Err(error) => {
+                for (place, _) in &self.looks {
+                    found[*place] = Err(error.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What is told of several members, each alone: how many there are in all; and of each its number, how many members and how many
+/// scores are before it, and its metadata.
+type Ranks = (u64, Vec<Option<f64>>, Vec<u64>, Vec<u64>, Vec<Option<String>>);
 
 impl Look {
     fn keys(&self) -> impl Iterator<Item = &str> {
@@ -337,10 +422,14 @@ impl Look {
             Ties::Dense => "scores",
         });
         call.arg(u8::from(self.is_descending));
+    }
+
+    /// The member whose rank alone is wanted.
+    fn member(&self) -> Option<&str> {
         match &self.at {
-            At::Page { first, count } => call.arg("page").arg(first).arg(count),
-            At::Around { member, count } => call.arg("around").arg(member).arg(count),
-        };
+            At::Rank { member } => Some(member),
+            _ => None,
+        }
     }
 }
 

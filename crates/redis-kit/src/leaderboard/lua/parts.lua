@@ -19,21 +19,14 @@ end
 -- How many arguments a command is given at once. Lua cannot unpack more than some thousand.
 local AT_ONCE = 4000
 
--- Calls a command on a key with all of these arguments, in as many calls as it takes.
-local function call_with(command, key, args)
+-- Calls a command on a key, behind an option if there is one, with all of these arguments, in as many calls as it takes.
+local function call_with(command, key, args, option)
   for first = 1, #args, AT_ONCE do
-    redis.call(command, key, unpack(args, first, math.min(#args, first + AT_ONCE - 1)))
+    local last = math.min(#args, first + AT_ONCE - 1)
+    if option then
+      redis.call(command, key, option, unpack(args, first, last))
+    else
+      redis.call(command, key, unpack(args, first, last))
+    end
   end
-end
-
--- By which numbers these members are sorted now: a table from the member. Or nil, and what is wrong with the ranking.
-local function numbers_of(ranking, members)
-  local numbers = {}
-  for first = 1, #members, AT_ONCE do
-    local last = math.min(#members, first + AT_ONCE - 1)
-    local found = redis.pcall('ZMSCORE', ranking, unpack(members, first, last))
-    if found.err then return nil, found.err end
-    for n = first, last do numbers[members[n]] = tonumber(found[n - first + 1] or nil) end
-  end
-  return numbers
 end

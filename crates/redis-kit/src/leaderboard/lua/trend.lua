@@ -63,13 +63,12 @@ local function read_updates(board)
   return taken
 end
 
-local function write(board, numbers)
-  local written = {}
+local function write(board)
   for _, member in ipairs(board.members) do
-    written[#written + 1] = string.format('%.17g', plus(numbers[member], board.weights[member]))
-    written[#written + 1] = member
+    local old = tonumber(redis.call('ZSCORE', board.ranking, member) or nil)
+    local weight = plus(old, board.weights[member])
+    redis.call('ZADD', board.ranking, string.format('%.17g', weight), member)
   end
-  call_with('ZADD', board.ranking, written)
   for member, metadata in pairs(board.texts) do redis.call('HSET', board.metadata, member, metadata) end
   forget(board, #board.members)
   redis.call('PEXPIRE', board.ranking, board.time)
@@ -80,10 +79,9 @@ end
 local function serve()
   local board = read_board()
   local taken = read_updates(board)
-  local numbers, problem = numbers_of(board.ranking, board.members)
-  problem = board.problem or problem or wrong(board.metadata, 'hash')
+  local problem = board.problem or wrong(board.ranking, 'zset') or wrong(board.metadata, 'hash')
   if problem then return problem end
-  if taken > 0 then write(board, numbers) end
+  if taken > 0 then write(board) end
   return taken
 end
 

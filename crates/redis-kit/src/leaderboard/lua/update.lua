@@ -10,13 +10,13 @@
 --   the highest score; times; how many sets there are, and how many periods each has; for each set: when its metadata expires,
 --   and for each of its periods when that does, in Unix milliseconds, or 0: never
 --   how many callers there are; for each: its source, or ''; 1 if its updates have metadata, or 0; how many updates it has; for each:
---   its set if there are several; its position if there is a source; the member; the points; the tick if there are times; the
---   metadata or '', if there is any
--- Reply: for each board { how many scores were cut to the lowest or the highest, for each caller how many updates were taken };
---   or an error's text, and nothing was done
+--   its set if there are several; its position if there is a source; the member; the points; the metadata or '', if there is any. Of
+--   sums the points are followed by the tick if there are times; else they are the number itself that a ranking sorts by
+-- Reply: for each board { how many sums were cut to the lowest or the highest score, for each caller how many updates were
+--   taken }; or an error's text, and nothing was done
 
 local function read_board()
-  return {
+  local board = {
     cursors = next_key(),
     operator = next_arg(),
     descending = next_arg() == '1',
@@ -24,41 +24,23 @@ local function read_board()
     lowest = next_number(),
     highest = next_number(),
     times = next_number(),
-    rankings = {},
     positions = {},
     moved = {},
     cut = 0,
   }
-end
-
--- A ranking, which several sets may share: a day is the same for many hours.
-local function ranking_of(board, expires)
-  local key = next_key()
-  local scores = board.dense and next_key() or nil
-  local ranking = board.rankings[key]
-  if not ranking then
-    ranking = { key = key, scores = scores, expires = expires, members = {}, is_member = {}, changed = {}, old = {} }
-    board.rankings[key] = ranking
-  end
-  return ranking
-end
-
-local function read_sets(board)
   local count, periods = next_number(), next_number()
   for n = 1, count do
-    local set = { metadata = next_key(), expires = next_arg(), changes = {}, members = {}, texts = {} }
-    for p = 1, periods do set[p] = ranking_of(board, next_arg()) end
+    local set = { metadata = next_key(), expires = next_arg(), members = {}, points = {}, ticks = {}, texts = {} }
+    for p = 1, periods do
+      set[p] = { key = next_key(), scores = board.dense and next_key() or nil, expires = next_arg() }
+    end
     board[n] = set
   end
+  return board
 end
 
--- What a ranking sorts by.
-local function number_of(board, score, tick)
-  if board.times == 1 then return score end
-  return (score - board.lowest) * board.times + tick
-end
-
-local function score_of(board, number)
+-- The score that is in a number.
+local function score_in(board, number)
   if board.times == 1 then return number end
   return math.floor(number / board.times) + board.lowest
 end
@@ -68,26 +50,23 @@ local function is_better(board, a, b)
   return a < b
 end
 
--- Scores beyond the board's are cut.
-local function within(board, score)
-  local cut = math.max(board.lowest, math.min(board.highest, score))
-  if cut ~= score then board.cut = board.cut + 1 end
-  return cut
-end
+-- As text: Redis is slower to write a number out. However large a sum is before it is cut.
+local function text(number) return string.format('%.0f', number) end
 
--- Puts an update together with those of the same member that come with it: a ranking is written once for all.
+-- Puts an update together with those of the same member that came before it: a ranking is written once for all. Points stay text
+-- for as long as there is nothing to reckon.
 local function fold(board, set, member, points, tick)
-  local change = set.changes[member]
-  if board.operator ~= 'sum' then points = within(board, points) end
-  if not change then
-    set.changes[member] = { points = points, tick = tick }
+  local before = set.points[member]
+  if not before then
     set.members[#set.members + 1] = member
+    set.points[member], set.ticks[member] = points, tick
   elseif board.operator == 'sum' then
-    if points ~= 0 then change.points, change.tick = change.points + points, tick end
-  elseif board.operator == 'last' then
-    if change.points ~= points then change.points, change.tick = points, tick end
-  elseif is_better(board, number_of(board, points, tick), number_of(board, change.points, change.tick)) then
-    change.points, change.tick = points, tick
+    set.points[member] = text(before + points)
+    if points ~= '0' then set.ticks[member] = tick end
+  elseif board.operator == 'best' then
+    if is_better(board, tonumber(points), tonumber(before)) then set.points[member] = points end
+  elseif score_in(board, tonumber(points)) ~= score_in(board, tonumber(before)) then
+    set.points[member] = points
   end
 end
 
@@ -95,18 +74,18 @@ end
 local function read_updates(board)
   local source, has_metadata, taken = next_arg(), next_arg() == '1', 0
   board.problem = board.problem or look_up(board.cursors, board.positions, source)
-  local from = board.positions[source]
+  local has_ticks, from = board.operator == 'sum' and board.times > 1, board.positions[source]
   local last = from
   for _ = 1, next_number() do
-    local set = #board > 1 and board[next_number()] or board[1]
+    local set = board[2] and board[next_number()] or board[1]
     local position = source ~= '' and next_arg()
-    local member, points = next_arg(), next_number()
-    local tick = board.times > 1 and next_number() or 0
-    local metadata = has_metadata and next_arg() or ''
+    local member, points = next_arg(), next_arg()
+    local tick = has_ticks and next_arg()
+    local metadata = has_metadata and next_arg()
     if not from or position > from then
       taken, last = taken + 1, position
       fold(board, set, member, points, tick)
-      if metadata ~= '' then set.texts[member] = metadata end
+      if metadata and metadata ~= '' then set.texts[member] = metadata end
     end
   end
   if from and last > from then
@@ -116,51 +95,83 @@ local function read_updates(board)
   return taken
 end
 
--- Reads where all members stand whose updates came.
-local function read_rankings(board)
+-- What is wrong with the keys that are to be written.
+local function look_at_keys(board)
   for _, set in ipairs(board) do
-    if next(set.texts) then board.problem = board.problem or wrong(set.metadata, 'hash') end
-    for _, ranking in ipairs(set) do
-      for _, member in ipairs(set.members) do
-        if not ranking.is_member[member] then
-          ranking.is_member[member] = true
-          ranking.members[#ranking.members + 1] = member
-        end
-      end
+    board.problem = board.problem or wrong(set.metadata, 'hash')
+    for _, period in ipairs(set) do
+      board.problem = board.problem or wrong(period.key, 'zset') or period.scores and wrong(period.scores, 'zset')
     end
-  end
-  for _, ranking in pairs(board.rankings) do
-    local problem
-    ranking.numbers, problem = numbers_of(ranking.key, ranking.members)
-    if ranking.scores then problem = problem or wrong(ranking.scores, 'zset') end
-    board.problem = board.problem or problem
   end
 end
 
--- The score that follows from where a member stands, or nil if it stays there.
-local function next_score(board, number, change)
-  local score = change.points
-  if board.operator == 'sum' then score = within(board, score + (number and score_of(board, number) or 0)) end
-  if not number then return score end
+-- The number by which a member is sorted from now on, or nil if it stays where it is.
+local function next_number_of(board, before, points, tick)
   if board.operator == 'best' then
-    return is_better(board, number_of(board, score, change.tick), number) and score or nil
+    return (not before or is_better(board, tonumber(points), tonumber(before))) and points or nil
   end
-  return score ~= score_of(board, number) and score or nil
+  local old = before and score_in(board, tonumber(before))
+  if board.operator == 'last' then return old ~= score_in(board, tonumber(points)) and points or nil end
+  local sum = (old or 0) + points
+  local score = math.max(board.lowest, math.min(board.highest, sum))
+  if score ~= sum then board.cut = board.cut + 1 end
+  if score == old then return nil end
+  return text(board.times == 1 and score or (score - board.lowest) * board.times + tick)
 end
 
--- Moves members, in memory yet.
-local function move(board, set)
-  for _, ranking in ipairs(set) do
-    for _, member in ipairs(set.members) do
-      local change, number = set.changes[member], ranking.numbers[member]
-      local score = next_score(board, number, change)
-      if score then
-        ranking.numbers[member] = number_of(board, score, change.tick)
-        ranking.changed[member] = true
-        if number and ranking.scores then ranking.old[number] = true end
-      end
+-- Where these members stand; false for one that is not there.
+local function numbers_of(period, set)
+  local numbers = {}
+  for first = 1, #set.members, AT_ONCE do
+    local last = math.min(#set.members, first + AT_ONCE - 1)
+    local found = redis.call('ZMSCORE', period.key, unpack(set.members, first, last))
+    for n = 1, #found do numbers[first + n - 1] = found[n] end
+  end
+  return numbers
+end
+
+-- Keeps each score that there is once, and none that nobody has any more.
+local function write_scores(period, there, gone)
+  call_with('ZADD', period.scores, there)
+  for number in pairs(gone) do
+    if redis.call('ZCOUNT', period.key, number, number) == 0 then redis.call('ZREM', period.scores, number) end
+  end
+end
+
+-- Has Redis choose, for all members at once.
+local function put(board, period, set)
+  local given, option = {}, nil
+  for n, member in ipairs(set.members) do given[2 * n - 1], given[2 * n] = set.points[member], member end
+  if board.operator == 'best' then option = board.descending and 'GT' or 'LT' end
+  call_with('ZADD', period.key, given, option)
+end
+
+-- Has Redis add, for one member after the other: that is faster than to read where they stand.
+local function add(board, period, set)
+  for _, member in ipairs(set.members) do
+    local sum = tonumber(redis.call('ZINCRBY', period.key, set.points[member], member))
+    local score = math.max(board.lowest, math.min(board.highest, sum))
+    if score ~= sum then
+      board.cut = board.cut + 1
+      redis.call('ZADD', period.key, text(score), member)
     end
   end
+end
+
+-- Reads where all members stand, and moves those that do not stay there.
+local function move(board, period, set)
+  local given, there, gone = {}, {}, {}
+  for n, before in ipairs(numbers_of(period, set)) do
+    local member = set.members[n]
+    local number = next_number_of(board, before, set.points[member], set.ticks[member])
+    if number then
+      given[#given + 1], given[#given + 2] = number, member
+      there[#there + 1], there[#there + 2] = number, number
+      if before then gone[before] = true end
+    end
+  end
+  call_with('ZADD', period.key, given)
+  if period.scores then write_scores(period, there, gone) end
 end
 
 -- So that no window stays without an end, whoever has made its key.
@@ -168,51 +179,35 @@ local function expire(key, at)
   if at ~= '0' then redis.call('PEXPIREAT', key, at, 'NX') end
 end
 
--- As text: Redis is slower to write a number out.
-local function text(number) return string.format('%d', number) end
-
-local function write_scores(ranking, pairs_written)
-  local scores = {}
-  for n = 1, #pairs_written, 2 do
-    scores[n], scores[n + 1] = pairs_written[n], pairs_written[n]
+local function write_period(board, period, set)
+  local is_plain = board.times == 1 and not period.scores
+  if is_plain and board.operator == 'sum' then
+    add(board, period, set)
+  elseif is_plain or board.operator == 'best' and not period.scores then
+    put(board, period, set)
+  else
+    move(board, period, set)
   end
-  call_with('ZADD', ranking.scores, scores)
-  for number in pairs(ranking.old) do
-    local left = text(number)
-    if redis.call('ZCOUNT', ranking.key, left, left) == 0 then redis.call('ZREM', ranking.scores, left) end
-  end
-  expire(ranking.scores, ranking.expires)
-end
-
-local function write_ranking(ranking)
-  local written = {}
-  for member in pairs(ranking.changed) do
-    written[#written + 1] = text(ranking.numbers[member])
-    written[#written + 1] = member
-  end
-  if #written > 0 then
-    call_with('ZADD', ranking.key, written)
-    if ranking.scores then write_scores(ranking, written) end
-  end
-  if #ranking.members > 0 then expire(ranking.key, ranking.expires) end
+  expire(period.key, period.expires)
+  if period.scores then expire(period.scores, period.expires) end
 end
 
 local function write(board)
-  for _, ranking in pairs(board.rankings) do write_ranking(ranking) end
   for _, set in ipairs(board) do
-    for member, metadata in pairs(set.texts) do redis.call('HSET', set.metadata, member, metadata) end
-    if next(set.texts) then expire(set.metadata, set.expires) end
+    if #set.members > 0 then
+      for _, period in ipairs(set) do write_period(board, period, set) end
+      for member, metadata in pairs(set.texts) do redis.call('HSET', set.metadata, member, metadata) end
+      if next(set.texts) then expire(set.metadata, set.expires) end
+    end
   end
   for source in pairs(board.moved) do redis.call('HSET', board.cursors, source, board.positions[source]) end
 end
 
 local function serve()
   local board, taken = read_board(), {}
-  read_sets(board)
   for caller = 1, next_number() do taken[caller + 1] = read_updates(board) end
-  if not board.problem then read_rankings(board) end
+  look_at_keys(board)
   if board.problem then return board.problem end
-  for _, set in ipairs(board) do move(board, set) end
   write(board)
   taken[1] = board.cut
   return taken

@@ -94,6 +94,16 @@ async fn the_greatest_scores_that_there_can_be_are_told_apart() {
 }
 
 #[tokio::test]
+async fn sums_beyond_all_scores_are_cut_however_large() {
+    let bench = Bench::start().await;
+    let board = bench.board(&sums());
+    for points in [i64::MAX, i64::MIN] {
+        board.update((0..3).map(|_| Update::new("a", points))).await.unwrap();
+        assert_eq!(score(&board, "a").await, Some(points.signum() * ((1 << 53) - 1)));
+    }
+}
+
+#[tokio::test]
 async fn a_member_that_is_removed_is_nowhere() {
     let bench = Bench::start().await;
     let board = bench.board(&sums());

@@ -30,6 +30,9 @@ const METADATA: &str = "leaderboard:{t}:all:metadata";
 /// Far beyond any test.
 const LATE: &str = "4102444800000";
 
+/// What is told of several members, each alone.
+type Ranks = (u64, Vec<Option<f64>>, Vec<u64>, Vec<u64>, Vec<Option<String>>);
+
 /// What a look tells.
 type Found = (u64, u64, u64, u64, Vec<String>, Vec<Option<String>>);
 
@@ -97,15 +100,19 @@ async fn a_ranking_that_two_sets_share_counts_both() {
 async fn times_stand_in_the_bits_below_the_score() {
     let bench = Bench::start().await;
     // Scores from -100 on, and 1024 times.
-    let board = ["last", "1", "0", "-100", "100", "1024", "1", "1", "0", "0", "1", "", "0"];
-    let given = args(&[&board, &["2", "a", "5", "1000", "b", "-100", "3"]]);
-    assert_eq!(update(&bench, &[CURSORS, METADATA, ALL], &given).await, Ok(vec![vec![0, 2]]));
+    let board = |operator| [operator, "1", "0", "-100", "100", "1024", "1", "1", "0", "0", "1", "", "0"];
+    let given = args(&[&board("sum"), &["2", "a", "5", "1000", "b", "-101", "3"]]);
+    assert_eq!(update(&bench, &[CURSORS, METADATA, ALL], &given).await, Ok(vec![vec![1, 2]]));
     let a = (105 * 1024 + 1000).to_string();
     assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "3"), ("a", &a)]));
-    // The same score at another time stays; another one does not.
-    let given = args(&[&board, &["2", "a", "5", "1", "b", "-99", "9"]]);
+    // A score that stays keeps its time, and so does one that is replaced by itself.
+    let given = args(&[&board("sum"), &["2", "a", "0", "1", "b", "1", "9"]]);
     update(&bench, &[CURSORS, METADATA, ALL], &given).await.unwrap();
     assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "1033"), ("a", &a)]));
+    let same = (105 * 1024 + 7).to_string();
+    let given = args(&[&board("last"), &["2", "a", &same, "b", "5"]]);
+    update(&bench, &[CURSORS, METADATA, ALL], &given).await.unwrap();
+    assert_eq!(bench.ranking(ALL).await, pairs(&[("b", "5"), ("a", &a)]));
     assert_eq!(bench.run::<u64>(&["EXISTS", CURSORS]).await, 0);
 }
 
@@ -176,6 +183,23 @@ async fn a_look_tells_how_many_are_before_the_first_it_shows() {
     let (nobody,): (Vec<u64>,) =
         call(&bench, &LOOK, &keys, &["scores", "1", "around", "x", "1"]).await.unwrap();
     assert_eq!(nobody, [5]);
+}
+
+#[tokio::test]
+async fn members_alone_are_told_of_together() {
+    let bench = Bench::start().await;
+    for (score, member) in [("9", "a"), ("5", "b"), ("5", "c"), ("1", "d")] {
+        () = bench.run(&["ZADD", ALL, score, member]).await;
+        () = bench.run(&["ZADD", SCORES, score, score]).await;
+    }
+    () = bench.run(&["HSET", METADATA, "d", "Dan"]).await;
+    let asked = ["scores", "1", "ranks", "3", "d", "x", "b"];
+    let (told,): (Ranks,) = call(&bench, &LOOK, &[ALL, METADATA, SCORES], &asked).await.unwrap();
+    let metadata = vec![Some("Dan".into()), None, None];
+    assert_eq!(told, (4, vec![Some(1.0), None, Some(5.0)], vec![3, 0, 1], vec![2, 0, 1], metadata));
+    let asked = ["place", "0", "ranks", "1", "c"];
+    let (told,): (Ranks,) = call(&bench, &LOOK, &[ALL, METADATA], &asked).await.unwrap();
+    assert_eq!(told, (4, vec![Some(5.0)], vec![2], vec![0], vec![None]));
 }
 
 #[tokio::test]
