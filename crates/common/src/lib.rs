@@ -5,6 +5,7 @@
 //! | [`messages`] | the only types that travel between services |
 //! | [`names`] | every stream, channel, group and key |
 //! | [`partition`] | which partition an order belongs to |
+//! | [`positions`] | a place in the journals of all partitions |
 //! | [`money`] | amounts without floats |
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
@@ -25,6 +26,7 @@ pub mod messages;
 pub mod money;
 pub mod names;
 pub mod partition;
+pub mod positions;
 pub mod probe;
 pub mod problem;
 pub mod process;

@@ -3,11 +3,11 @@ use std::{
     time::Duration,
 };
 
-use common::messages::Announcement;
+use common::{messages::Announcement, positions::Positions};
 use redis_kit::pubsub::{ReplayEvent, ReplaySubscription};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Positions, TailArgs, filter::Filter, json, line, since};
+use super::{TailArgs, filter::Filter, json, line, since};
 use crate::installation::Installation;
 
 /// How often it is looked whether the journal can be followed.

@@ -1,8 +1,6 @@
-use common::messages::Announcement;
+use common::{messages::Announcement, positions::Positions};
 use redis_kit::stream::StreamId;
 use serde::Serialize;
-
-use super::Positions;
 
 /// An event, as one JSON object: where it stands, what happened, and the position to go on behind with `--after`.
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 //!
 //! | role | file |
 //! |---|---|
-//! | from when on | `since.rs`, `positions.rs` |
+//! | from when on | `since.rs` |
 //! | what is left out | `filter.rs` |
 //! | following the journal, and saying when that is not possible | `follow.rs` |
 //! | a line for people, and one for programs | `line.rs`, `json.rs` |
@@ -11,7 +11,6 @@ mod filter;
 mod follow;
 mod json;
 mod line;
-mod positions;
 mod since;
 
 use std::process::ExitCode;
@@ -19,12 +18,12 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use common::{
     messages::{OrderEvent, OrderId},
+    positions::Positions,
     service::InstallationArgs,
 };
 use jiff::Timestamp;
 use redis_kit::stream::Message;
 
-use positions::Positions;
 use since::Since;
 
 use crate::{report::in_words, signals::Signals};

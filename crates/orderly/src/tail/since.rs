@@ -1,14 +1,13 @@
 //! From when on events are told.
 
 use anyhow::ensure;
-use common::messages::OrderEvent;
+use common::{messages::OrderEvent, positions::Positions};
 use jiff::{Span, SpanRelativeTo, Timestamp};
 use redis_kit::{
     pubsub,
     stream::{StreamId, read_after},
 };
 
-use super::Positions;
 use crate::installation::Installation;
 
 /// What `--since` says.

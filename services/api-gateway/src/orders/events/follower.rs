@@ -2,7 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use common::messages::{Announcement, OrderEvent, OrderId};
+use common::{
+    messages::{Announcement, OrderEvent, OrderId},
+    positions::Positions,
+};
 use redis_kit::{
     Error, pubsub,
     stream::{Slot, StreamId, read_after},
@@ -10,7 +13,7 @@ use redis_kit::{
 use tokio::{sync::broadcast, time::timeout};
 
 use super::{
-    Journal, Positions,
+    Journal,
     live::{Live, Told},
 };
 

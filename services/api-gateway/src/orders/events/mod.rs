@@ -12,12 +12,10 @@ mod stream;
 
 use std::{
     collections::VecDeque,
-    fmt,
-    str::FromStr,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use common::{messages::OrderId, names::Names, partition::Partitions};
+use common::{messages::OrderId, names::Names, partition::Partitions, positions::Positions};
 use redis_kit::{
     Connection, Error, Redis,
     stream::{StreamId, end},
@@ -42,10 +40,6 @@ struct Journal {
     names: Names,
     partitions: Partitions,
 }
-
-/// Where a listener stands: for each partition, the last entry that it was told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Positions(Vec<StreamId>);
 
 impl Events {
     pub(crate) fn new(redis: Redis, commands: Connection, names: Names, partitions: Partitions) -> Self {
@@ -78,7 +72,7 @@ impl Events {
 
     /// Reads positions as [`Positions`] spells them; `None` if they are none of this journal.
     pub(super) fn positions(&self, text: &str) -> Option<Positions> {
-        let positions = Positions::from_str(text).ok()?;
+        let positions: Positions = text.parse().ok()?;
         (positions.0.len() == usize::from(self.journal.partitions.count())).then_some(positions)
     }
 
@@ -94,36 +88,5 @@ impl Events {
         };
         live.started().await;
         live
-    }
-}
-
-impl fmt::Display for Positions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (partition, position) in self.0.iter().enumerate() {
-            let separator = if partition == 0 { "" } else { "," };
-            write!(f, "{separator}{position}")?;
-        }
-        Ok(())
-    }
-}
-
-impl FromStr for Positions {
-    type Err = redis_kit::stream::InvalidStreamId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn positions_are_spelled_as_they_are_read() {
-        let text = "5-0,0-0,17-3";
-        assert_eq!(text.parse::<Positions>().unwrap().to_string(), text);
-        assert!("5-0,".parse::<Positions>().is_err());
-        assert!("".parse::<Positions>().is_err());
     }
 }

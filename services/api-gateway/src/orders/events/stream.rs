@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
-use common::{messages::OrderId, problem::Problem};
+use common::{messages::OrderId, positions::Positions, problem::Problem};
 use futures_util::{
     StreamExt,
     stream::{BoxStream, unfold},
@@ -15,7 +15,7 @@ use redis_kit::{
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Follower, Positions, follower::Step};
+use super::{Follower, follower::Step};
 use crate::{accounts::Login, app::App, error::redis_failed, orders::view::OrderView};
 
 /// How often it is looked whether the listener still may listen, and how the order stands.

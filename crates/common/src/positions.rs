@@ -1,11 +1,13 @@
+//! A place in the journals of all partitions.
+
 use std::{fmt, str::FromStr};
 
 use redis_kit::stream::{InvalidStreamId, StreamId};
 
-/// A place in all partitions' journals: what is before it was told. Spelled as the gateway spells it in `Last-Event-ID`: a
-/// stream id for each partition, with commas between them.
+/// For each partition, the last entry that somebody was told. Spelled as stream ids with commas between them, as in
+/// `Last-Event-ID` and behind `orderly tail --after`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Positions(pub(super) Vec<StreamId>);
+pub struct Positions(pub Vec<StreamId>);
 
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
