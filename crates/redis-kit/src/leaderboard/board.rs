@@ -3,12 +3,15 @@ use std::{fmt, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    Applied, BoardOptions, InvalidBoard, Leaderboards, Neighbours, Operator, Page, Period, SortOrder,
-    Standing, Ties, Update,
+    Applied, BoardOptions, InvalidBoard, Leaderboards, Neighbours, Operator, Page, Period, Standing, Ties,
+    Update,
+    change::{Change, Part},
     keys::{self, BoardKeys},
+    look::{At, Look},
     periods::{Calendar, Periods},
     scale::Scale,
-    scripts::{self, At, Change, Look, Part},
+    scripts,
+    shape::Shape,
     update::{Numbered, parts, unnumbered},
 };
 use crate::{Error, stream::StreamId};
@@ -19,21 +22,6 @@ pub struct Leaderboard {
     boards: Leaderboards,
     shape: Arc<Shape>,
     calendar: Arc<Calendar>,
-}
-
-/// What its scripts must know of a board.
-pub(super) struct Shape {
-    pub(super) cursors: String,
-    pub(super) operator: Operator,
-    pub(super) sort_order: SortOrder,
-    pub(super) ties: Ties,
-    pub(super) scale: Scale,
-}
-
-impl Shape {
-    pub(super) fn is_descending(&self) -> bool {
-        self.sort_order == SortOrder::Descending
-    }
 }
 
 impl fmt::Debug for Leaderboard {

@@ -5,9 +5,11 @@ use redis::RedisResult;
 
 use super::{
     Applied, BoardOptions, Leaderboard, Trending, TrendingOptions,
+    change::Change,
     decay::Decay,
+    happening::{Happening, TrendingKeys},
     keys::{self, BoardKeys},
-    scripts::{Change, Found, Happening, Look, TrendingKeys},
+    look::{Found, Look},
 };
 use crate::{Connection, Error, Redis, desk::Desk};
 

@@ -96,13 +96,17 @@
 
 mod board;
 mod boards;
+mod change;
 mod decay;
 mod error;
+mod happening;
 mod keys;
+mod look;
 mod options;
 mod periods;
 mod scale;
 mod scripts;
+mod shape;
 mod standing;
 mod trending;
 mod update;

@@ -1,4 +1,4 @@
-use super::{Ties, scripts::Found};
+use super::{Ties, look::Found};
 
 /// How a member stands.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use super::{
     Applied, Leaderboards, Neighbours, Page, Standing, Ties, Update,
     decay::Decay,
-    scripts::{self, At, Happening, Look, TrendingKeys, Weight},
+    happening::{Happening, TrendingKeys, Weight},
+    look::{At, Look},
+    scripts,
     update::{Numbered, parts, unnumbered},
 };
 use crate::{Error, stream::StreamId};
