@@ -21,6 +21,8 @@ static INSPECT: LazyLock<Lua> = lua!("lua/inspect.lua");
 pub struct StreamReport {
     /// How many entries it has.
     pub length: u64,
+    /// How many entries were ever appended to it: between two looks, how many in that time.
+    pub appended: u64,
     /// How much of Redis's memory it takes with its groups, reckoned from a sample.
     pub bytes: u64,
     /// The first entry, unless it is empty.
@@ -56,8 +58,8 @@ pub struct GroupReport {
     pub last_delivered: StreamId,
 }
 
-/// What the script says of the stream: time, length, bytes, first id, last id, delayed, names of groups, groups.
-type Reply = (u64, u64, u64, String, String, u64, Vec<String>, Vec<GroupReply>);
+/// What the script says of the stream: time, length, appended, bytes, first id, last id, delayed, names of groups, groups.
+type Reply = (u64, u64, u64, u64, String, String, u64, Vec<String>, Vec<GroupReply>);
 
 /// Name, last-delivered-id, lag, pending, oldest pending id, consumers, waiting, dead letters.
 type GroupReply = (String, StreamId, Option<u64>, u64, String, u64, u64, u64);
@@ -82,9 +84,10 @@ async fn ask(redis: &mut Connection, stream: &str, groups: &[String]) -> Result<
     Ok(INSPECT.run(redis, &call).await?)
 }
 
-fn report((now, length, bytes, first_id, last_id, delayed, _, groups): Reply) -> StreamReport {
+fn report((now, length, appended, bytes, first_id, last_id, delayed, _, groups): Reply) -> StreamReport {
     StreamReport {
         length,
+        appended,
         bytes,
         first_id: first_id.parse().ok(),
         last_id: last_id.parse().ok().filter(|id| *id != StreamId::ZERO),

@@ -3,14 +3,14 @@
 --
 -- KEYS[1] the stream   KEYS[2] delayed   KEYS[3…] retry and dead letters of each group, in order
 -- ARGV[1…] groups
--- Reply: { Unix time in ms, length, bytes, first id, last id, delayed, { every group there is… }, { report… } }
+-- Reply: { Unix time in ms, length, appended, bytes, first id, last id, delayed, { every group there is… }, { report… } }
 --   A report for each group of ARGV that is there: { group, last-delivered-id, lag, pending, oldest pending id, consumers,
 --   waiting, dead letters }. The lag is nil where it is not known. An id is '' where there is none. So a first call without
 --   groups tells which there are, and so which keys a second one touches.
 local now = redis.call('TIME')
 local now_ms = tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)
 local delayed = redis.call('ZCARD', KEYS[2])
-if redis.call('EXISTS', KEYS[1]) == 0 then return { now_ms, 0, 0, '', '', delayed, {}, {} } end
+if redis.call('EXISTS', KEYS[1]) == 0 then return { now_ms, 0, 0, 0, '', '', delayed, {}, {} } end
 
 -- A flat list of names and values, as Redis replies, by name.
 local function by_name(list)
@@ -66,5 +66,8 @@ for i, name in ipairs(ARGV) do
     }
   end
 end
-local last_id = by_name(redis.call('XINFO', 'STREAM', KEYS[1]))['last-generated-id']
-return { now_ms, length, redis.call('MEMORY', 'USAGE', KEYS[1]), first_id, last_id, delayed, names, reports }
+local stream = by_name(redis.call('XINFO', 'STREAM', KEYS[1]))
+return {
+  now_ms, length, stream['entries-added'], redis.call('MEMORY', 'USAGE', KEYS[1]), first_id, stream['last-generated-id'],
+  delayed, names, reports,
+}
