@@ -12,7 +12,8 @@ use std::{
 };
 
 use common::{names::Names, partition::Partitions};
-use redis_kit::{Connection, Lua};
+use futures_util::future::join_all;
+use redis_kit::{Connection, Lua, RedisResult};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{error, info};
@@ -52,21 +53,31 @@ async fn keep_asking(redis: Connection, names: Names, partitions: Partitions, is
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         turns.tick().await;
-        for (partition, known) in partitions.all().zip(is_full.iter()) {
-            let call = ROOM.call([&*names.orders_stream(partition)]);
+        // All before any is believed: partitions of one server have room, or have none, from the same moment on.
+        let answers = join_all(partitions.all().map(|partition| ask(redis.clone(), &names, partition))).await;
+        for ((partition, answer), known) in partitions.all().zip(answers).zip(is_full.iter()) {
             // A Redis that does not answer takes no orders anyway, and says so itself.
-            let Ok((used, allowed)) = ROOM.run::<(u64, u64)>(&mut redis.clone(), &call).await else {
-                continue;
-            };
-            let full = is_nearly_full(used, allowed);
-            if known.swap(full, Ordering::Relaxed) != full {
-                if full {
-                    error!(partition, used, allowed, "Redis is nearly full; not accepting orders");
-                } else {
-                    info!(partition, used, allowed, "Redis has room for orders again");
-                }
+            if let Ok((used, allowed)) = answer {
+                learn(partition, used, allowed, known);
             }
         }
+    }
+}
+
+/// How many bytes are in use, and how many are allowed.
+async fn ask(mut redis: Connection, names: &Names, partition: u16) -> RedisResult<(u64, u64)> {
+    ROOM.run(&mut redis, &ROOM.call([&*names.orders_stream(partition)])).await
+}
+
+fn learn(partition: u16, used: u64, allowed: u64, known: &AtomicBool) {
+    let full = is_nearly_full(used, allowed);
+    if known.swap(full, Ordering::Relaxed) == full {
+        return;
+    }
+    if full {
+        error!(partition, used, allowed, "Redis is nearly full; not accepting orders");
+    } else {
+        info!(partition, used, allowed, "Redis has room for orders again");
     }
 }
 
