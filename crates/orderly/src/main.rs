@@ -1,9 +1,17 @@
 //! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own;
-//! `orderly verify` tells whether nothing was lost or charged twice.
+//! `orderly load` places orders at it, and `orderly verify` tells whether nothing was lost or charged twice.
 
+mod books;
+mod completions;
+mod http;
 mod installation;
+mod load;
 mod payments;
+mod report;
 mod services;
+mod signals;
+mod steadily;
+mod tail;
 mod up;
 mod verify;
 
@@ -35,6 +43,28 @@ enum Command {
     /// Orders that are still in flight are no disagreement, unless --settled. Dead letters are one: they wait for somebody
     /// to replay or drop them.
     Verify(verify::VerifyArgs),
+    /// Place orders at a running system, and check that each that was accepted comes to an end, once
+    ///
+    /// Exit code 0: each came to an end, once. 1: something was lost or doubled; how many, and which orders, is printed. 2: that
+    /// could not be found out: the gateway or Redis cannot be reached, or no order was accepted.
+    ///
+    /// Ctrl-C stops placing orders, waits for the outcomes of those that were accepted, and tells the verdict all the same; a
+    /// second one ends it at once. Answers other than 201 are counted and told, and no disagreement;
+    /// latencies are those of accepted orders.
+    Load(load::LoadArgs),
+    /// Tell what happens to orders, as it happens
+    ///
+    /// Events of one order come in the order in which they happened, those of different orders side by side. When Redis was
+    /// away it goes on where it was, and tells what happened meanwhile. Where entries are gone that it would have told, it
+    /// says so.
+    ///
+    /// Exit code 0: ended by Ctrl-C, or because nobody reads it any more. 1: it could not begin.
+    Tail(tail::TailArgs),
+    /// Print what makes a shell complete this command's words
+    ///
+    /// For bash: `orderly completions bash > ~/.local/share/bash-completion/completions/orderly`. For zsh: into a file `_orderly` in a
+    /// folder of `$fpath`. For fish: `orderly completions fish > ~/.config/fish/completions/orderly.fish`.
+    Completions(completions::CompletionsArgs),
     /// Run one service as this process; `up` starts its services so. See `orderly service NAME --help`
     #[command(disable_help_flag = true)]
     Service {
@@ -51,6 +81,9 @@ fn main() -> ExitCode {
         Command::Up(args) => up::main(&args),
         Command::Payments(command) => payments::main(&command),
         Command::Verify(args) => verify::main(&args),
+        Command::Load(args) => load::main(&args),
+        Command::Tail(args) => tail::main(&args),
+        Command::Completions(args) => completions::main(&args),
         Command::Service { name, arguments } => name.main(arguments),
     }
 }

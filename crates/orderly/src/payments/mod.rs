@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::report::in_words;
+
 /// What is to be done with them.
 #[derive(Subcommand)]
 pub(crate) enum PaymentsCommand {
@@ -31,7 +33,7 @@ pub(crate) fn main(command: &PaymentsCommand) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("orderly payments: {error:#}");
+            anstream::eprintln!("orderly payments: {}", in_words(&error));
             ExitCode::FAILURE
         }
     }

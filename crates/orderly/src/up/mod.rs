@@ -27,10 +27,9 @@ use std::{
 
 use anyhow::{Context, bail};
 use futures_util::future::join_all;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::services::Service;
+use crate::{services::Service, signals::Signals};
 pub(crate) use args::UpArgs;
 use console::Console;
 use plan::Plan;
@@ -116,33 +115,6 @@ fn stop_turn(service: Service) -> u8 {
         Service::PaymentProducer | Service::PaymentWorker | Service::OrderPublisher => 1,
         Service::NotificationSubscriber => 2,
         Service::Sandbox => 3,
-    }
-}
-
-/// Ctrl-C, SIGTERM, and the terminal's end.
-struct Signals {
-    /// Cancelled by the first.
-    stop: CancellationToken,
-    /// Cancelled by the second; but a terminal that closes may well say so twice, and means nothing by it.
-    kill: CancellationToken,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Self> {
-        let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
-        for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-            let mut signals = signal(kind).context("cannot listen for signals")?;
-            let (stop, kill) = (stop.clone(), kill.clone());
-            tokio::spawn(async move {
-                while signals.recv().await.is_some() {
-                    if stop.is_cancelled() && kind != SignalKind::hangup() {
-                        kill.cancel();
-                    }
-                    stop.cancel();
-                }
-            });
-        }
-        Ok(Self { stop, kill })
     }
 }
 

@@ -8,7 +8,7 @@ use redis_kit::{
 };
 use serde::Deserialize;
 
-use super::steadily::steadily;
+use crate::steadily::steadily;
 
 /// Entries that one command asks for.
 const PAGE: usize = 500;

@@ -8,10 +8,8 @@ use redis_kit::{
 };
 use tokio::sync::mpsc;
 
-use super::{
-    ledger::{Fact, What},
-    steadily::steadily,
-};
+use super::ledger::{Fact, What};
+use crate::steadily::steadily;
 
 /// Entries that one command fetches: some 2 MB, and a millisecond or two of Redis's time.
 const PAGE: usize = 2_000;

@@ -6,7 +6,8 @@ use redis_kit::{
     stream::dead_letters::{DeadLetter, DeadLetters, Filter},
 };
 
-use super::{ahead::order_id, ledger::Letter, steadily::steadily};
+use super::{ahead::order_id, ledger::Letter};
+use crate::steadily::steadily;
 
 /// Letters that are in memory at a time.
 const PAGE: usize = 500;

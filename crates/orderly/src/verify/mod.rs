@@ -4,17 +4,14 @@
 //! |---|---|
 //! | what is read, in which order, and why that is right on a system that runs | `pass.rs` |
 //! | how many orders are looked at together | `plan.rs` |
-//! | asking what may be away for a moment | `steadily.rs` |
 //! | journals and payment requests | `journal.rs` |
 //! | work that is still to be done | `ahead.rs` |
 //! | dead letters | `letters.rs` |
-//! | the provider's books | `books.rs` |
 //! | what clients were promised | `promises.rs` |
 //! | what follows from all that, without any I/O | `ledger/`, `verdict.rs` |
 //! | what is printed | `report.rs`, `progress.rs` |
 
 mod ahead;
-mod books;
 mod journal;
 mod ledger;
 mod letters;
@@ -23,30 +20,26 @@ mod plan;
 mod progress;
 mod promises;
 mod report;
-mod steadily;
 mod verdict;
 
-use std::{
-    io::{IsTerminal, Write},
-    path::PathBuf,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Instant};
 
-use anyhow::Context;
 use common::service::InstallationArgs;
 use jiff::Timestamp;
 use redis_kit::{Error, check_version, cmd, stream::trimmed_before};
 
-use books::Books;
 use ledger::Terms;
 use pass::Pass;
 use progress::Progress;
 use report::Report;
-use steadily::steadily;
 use verdict::Verdict;
 
-use crate::installation::Installation;
+use crate::{
+    books::Books,
+    installation::Installation,
+    report::{in_words, print, tell_unknown},
+    steadily::steadily,
+};
 
 /// What `orderly verify` is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -76,9 +69,6 @@ pub(crate) struct VerifyArgs {
     at_a_time: u64,
 }
 
-/// The exit code where it could not be found out whether all agrees.
-const UNKNOWN: u8 = 2;
-
 /// Runs `orderly verify`. The exit code is 0 if all agrees, 1 if anything does not, 2 if that could not be found out.
 pub(crate) fn main(args: &VerifyArgs) -> ExitCode {
     match find_out(args) {
@@ -87,35 +77,17 @@ pub(crate) fn main(args: &VerifyArgs) -> ExitCode {
             match printed.map_err(anyhow::Error::from).and_then(|text| print(&text)) {
                 Ok(()) if report.verdict.is_clean() => ExitCode::SUCCESS,
                 Ok(()) => ExitCode::FAILURE,
-                Err(error) => tell_unknown(&error, false),
+                Err(error) => tell_unknown("verify", &explain(&error), false),
             }
         }
-        Err(error) => tell_unknown(&error, args.json),
+        Err(error) => tell_unknown("verify", &explain(&error), args.json),
     }
 }
 
-fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("cannot print the verdict")
-}
-
-fn tell_unknown(error: &anyhow::Error, json: bool) -> ExitCode {
-    let mut text = in_words(error);
-    if let Some(advice) = error.chain().find_map(advice) {
-        text = format!("{text}. {advice}");
-    }
-    if json && let Ok(json) = report::unknown(&text) {
-        // There is the exit code, too.
-        let _ = print(&json);
-    }
-    let _ = writeln!(std::io::stderr(), "orderly verify: {text}");
-    ExitCode::from(UNKNOWN)
-}
-
-/// An error and its causes, but not what has been said already: some repeat their cause.
-fn in_words(error: &anyhow::Error) -> String {
-    let mut causes = error.chain().map(ToString::to_string);
-    let first = causes.next().unwrap_or_default();
-    causes.fold(first, |text, cause| if text.ends_with(&cause) { text } else { format!("{text}: {cause}") })
+/// Why nothing could be found out, and what to do.
+fn explain(error: &anyhow::Error) -> String {
+    let text = in_words(error);
+    error.chain().find_map(advice).map_or(text.clone(), |advice| format!("{text}. {advice}"))
 }
 
 /// What to do about an error.

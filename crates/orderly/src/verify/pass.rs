@@ -40,20 +40,17 @@ use redis_kit::{
     stream::{StreamId, end, trimmed_before},
 };
 
-use crate::installation::Installation;
-
 use super::{
     ahead::Group,
-    books::Books,
     journal::{self, Stretch},
     ledger::{Ledger, Reading, Terms},
     letters,
     plan::Share,
     progress::Progress,
     promises,
-    steadily::steadily,
     verdict::Verdict,
 };
+use crate::{books::Books, installation::Installation, steadily::steadily};
 
 /// What makes payment-producer ask for a payment.
 const PLACED: [&str; 1] = ["order.placed"];

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::verdict::{Disagreement, Kind, Verdict};
+use crate::report::row;
 
 /// Disagreements that people are shown.
 const SHOWN: usize = 20;
@@ -56,13 +57,6 @@ struct Json<'a> {
     disagreement_count: u64,
     /// A thousand of each kind at most.
     disagreements: Vec<&'a Disagreement>,
-}
-
-/// What is printed as JSON where nothing could be found out.
-#[derive(Serialize)]
-struct Unknown<'a> {
-    verdict: &'static str,
-    error: &'a str,
 }
 
 impl Report {
@@ -135,11 +129,6 @@ impl Report {
     }
 }
 
-/// The JSON object of a verdict that could not be reached.
-pub(super) fn unknown(error: &str) -> serde_json::Result<String> {
-    serde_json::to_string(&Unknown { verdict: "unknown", error })
-}
-
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let (tally, count) = (&self.verdict.tally, |kind| self.verdict.count(kind));
@@ -179,10 +168,6 @@ impl Display for Report {
         let passes = if self.passes == 1 { String::new() } else { format!(" and {} passes", self.passes) };
         write!(f, "\nverdict: {}, in {:.1} s{passes}", self.conclusion(), self.seconds)
     }
-}
-
-fn row(f: &mut Formatter<'_>, name: &str, count: u64) -> fmt::Result {
-    writeln!(f, "{name:<28}{count:>12}")
 }
 
 impl Report {

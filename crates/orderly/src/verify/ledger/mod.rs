@@ -25,6 +25,7 @@ use super::{
     plan::Share,
     verdict::{Kind, Verdict},
 };
+use crate::books::Charge;
 
 /// In milliseconds, how far the clocks of Redis, of the provider and of whoever noted a promise may differ. It matters where something is told
 /// to be older than what retention has left of the journal, and there only.
@@ -61,17 +62,6 @@ pub(super) struct Promise {
     pub(super) order_id: OrderId,
     pub(super) amount: Option<Money>,
     pub(super) placed_at: Option<Timestamp>,
-}
-
-/// A charge in the provider's books.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Charge {
-    pub(super) id: String,
-    pub(super) key: String,
-    pub(super) succeeded: bool,
-    pub(super) amount: Money,
-    pub(super) reference: String,
-    pub(super) created_at: Timestamp,
 }
 
 /// When a charge was read.

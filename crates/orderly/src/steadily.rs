@@ -1,4 +1,4 @@
-//! Asking Redis or the provider, either of which may be away for a moment.
+//! Asking Redis, the provider or the gateway, each of which may be away for a moment.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use redis_kit::Backoff;
 const TRIES: u32 = 4;
 const PAUSE: Backoff = Backoff { base: Duration::from_millis(100), limit: Duration::from_millis(400) };
 
-/// Asks again, a few times, where that may help. For questions only: an answer that is lost may have been given.
-pub(super) async fn steadily<T, E, Asking>(
+/// Asks again, a few times, where that may help. Only for what may be carried out twice: what was asked may have been done, and the answer lost.
+pub(crate) async fn steadily<T, E, Asking>(
     may_pass: impl Fn(&E) -> bool,
     mut ask: impl FnMut() -> Asking,
 ) -> Result<T, E>

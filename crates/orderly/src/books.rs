@@ -1,24 +1,34 @@
 //! The payment provider's books, over HTTP: `GET /charges?cursor=&limit=`, charges in the order of their creation, to which
 //! later ones are only ever added.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use common::money::Money;
 use jiff::Timestamp;
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, Url};
 use serde::Deserialize;
 
-use super::{ledger::Charge, steadily::steadily};
+use crate::{http, steadily::steadily};
 
 /// Charges that one answer holds; some 1.3 MB.
 const PAGE: usize = 5_000;
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
+/// A charge in the provider's books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Charge {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    pub(crate) succeeded: bool,
+    pub(crate) amount: Money,
+    pub(crate) reference: String,
+    pub(crate) created_at: Timestamp,
+}
+
 /// The books, read up to a place.
-pub(super) struct Books {
+pub(crate) struct Books {
     client: Client,
     charges: Url,
     read: usize,
@@ -52,32 +62,28 @@ enum Status {
 
 impl Books {
     /// The books of the provider at this base URL, unread, and how many charges they hold.
-    pub(super) async fn open(base: &str) -> anyhow::Result<(Self, u64)> {
+    pub(crate) async fn open(base: &str) -> anyhow::Result<(Self, u64)> {
         let base = base.trim_end_matches('/');
         let charges = Url::parse(&format!("{base}/charges"))
             .with_context(|| format!("{base:?} (--provider-url) is no URL; expected http://host:port"))?;
-        let mut client = Client::builder()
-            .connect_timeout(CONNECT_LIMIT)
-            .timeout(ANSWER_LIMIT)
-            // Whatever answers elsewhere is not the provider.
-            .redirect(redirect::Policy::none());
-        if is_on_this_machine(&charges) {
-            // Where no proxy that the environment may name can reach it.
-            client = client.no_proxy();
-        }
-        let client = client.build().context("cannot set up an HTTP client")?;
+        let client = http::client(&charges, ANSWER_LIMIT)?;
         let books = Self { client, charges, read: 0 };
         let count = books.page(1).await?.count;
         Ok((books, count))
     }
 
+    /// Passes over the first charges, so that only later ones are told.
+    pub(crate) fn skip(&mut self, charges: u64) {
+        self.read = usize::try_from(charges).unwrap_or(usize::MAX);
+    }
+
     /// Goes back to the first page.
-    pub(super) fn rewind(&mut self) {
+    pub(crate) fn rewind(&mut self) {
         self.read = 0;
     }
 
     /// Reads on from where it stands to the end, and tells each charge.
-    pub(super) async fn read_on(&mut self, mut tell: impl FnMut(&Charge)) -> anyhow::Result<()> {
+    pub(crate) async fn read_on(&mut self, mut tell: impl FnMut(&Charge)) -> anyhow::Result<()> {
         loop {
             let page = self.page(PAGE).await?;
             let count = page.charges.len();
@@ -117,11 +123,6 @@ impl Line {
         let Self { id, key, reference, created_at, .. } = self;
         Ok(Charge { id, key, succeeded, amount, reference, created_at })
     }
-}
-
-fn is_on_this_machine(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// No answer, or one that says nothing about the question.
