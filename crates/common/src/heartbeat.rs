@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{health::Health, names::Names};
+use crate::{control::Pauses, health::Health, names::Names};
 
 static DESCRIBE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("heartbeat.lua")));
 
@@ -25,7 +25,8 @@ const LIFETIME_SECONDS: u32 = 10;
 /// How long without an answer from Redis counts as away.
 const AWAY: Duration = Duration::from_secs(3);
 
-/// Who an instance is. Together with `ready`, `started_at` and `beat_at` these are the fields of the hash.
+/// Who an instance is. Together with `ready`, `paused` (the groups that are, with commas between them), `started_at` and
+/// `beat_at` these are the fields of the hash.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// The service.
@@ -66,16 +67,18 @@ impl Heartbeat {
 }
 
 /// Starts to describe an instance, once a second, until stopped.
-pub fn start(
+pub(crate) fn start(
     description: Description,
     names: &Names,
     redis: Connection,
     health: Health,
+    pauses: Pauses,
 ) -> (Heartbeat, LastBeat) {
     let key = names.service(description.service, &description.instance);
     let beat = LastBeat::default();
     let stop = CancellationToken::new();
-    let task = tokio::spawn(keep_describing(key, description, redis, health, beat.clone(), stop.clone()));
+    let task =
+        tokio::spawn(keep_describing(key, description, redis, (health, pauses), beat.clone(), stop.clone()));
     (Heartbeat { stop, task }, beat)
 }
 
@@ -83,7 +86,7 @@ async fn keep_describing(
     key: String,
     description: Description,
     mut redis: Connection,
-    health: Health,
+    (health, pauses): (Health, Pauses),
     beat: LastBeat,
     stop: CancellationToken,
 ) {
@@ -95,7 +98,13 @@ async fn keep_describing(
         if redis_kit::cmd("PING").exec_async(&mut redis).await.is_ok() {
             beat.0.touch();
         }
-        if let Err(error) = describe(&key, &description, &started_at, health.is_ready(), &mut redis).await {
+        let now = [
+            ("started_at", started_at.clone()),
+            ("beat_at", Timestamp::now().to_string()),
+            ("ready", u8::from(health.is_ready()).to_string()),
+            ("paused", pauses.on().join(",")),
+        ];
+        if let Err(error) = describe(&key, &description, now, &mut redis).await {
             debug!(%error, "could not describe this instance");
         }
     }
@@ -108,22 +117,19 @@ async fn keep_describing(
 async fn describe(
     key: &str,
     description: &Description,
-    started_at: &str,
-    ready: bool,
+    now: [(&str, String); 4],
     redis: &mut Connection,
 ) -> Result<(), Error> {
     let mut call = DESCRIBE.call([key]);
     call.arg(LIFETIME_SECONDS);
-    for (field, value) in [
+    let who = [
         ("service", description.service.to_owned()),
         ("instance", description.instance.clone()),
         ("pid", description.process.to_string()),
         ("address", description.address.to_string()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("started_at", started_at.to_owned()),
-        ("beat_at", Timestamp::now().to_string()),
-        ("ready", u8::from(ready).to_string()),
-    ] {
+    ];
+    for (field, value) in who.into_iter().chain(now) {
         call.arg(field).arg(value);
     }
     Ok(DESCRIBE.run(redis, &call).await?)

@@ -9,6 +9,7 @@
 //! | [`money`] | amounts without floats |
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
+//! | [`control`] | what operators ask for, and who carries it out |
 //! | [`upkeep`] | what the owner of a stream does for it |
 //! | [`http`], [`health`], [`problem`] | the HTTP server and its probes, readiness, errors over HTTP |
 //! | [`probe`] | asking another service whether it is ready |
@@ -17,6 +18,7 @@
 //! | [`crash`] | points at which tests let a process die |
 //! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
 
+pub mod control;
 pub mod crash;
 pub mod first_written;
 pub mod health;

@@ -8,8 +8,28 @@ use uuid::Uuid;
 
 use crate::{messages::PaymentId, partition::Partitions};
 
+/// The services that work on Redis. Each carries out what is asked of it on `control-stream`, by a group of its name.
+pub mod services {
+    /// Takes orders and shows them.
+    pub const API_GATEWAY: &str = "api-gateway";
+    /// Announces every order event.
+    pub const ORDER_PUBLISHER: &str = "order-publisher";
+    /// Requests payments.
+    pub const PAYMENT_PRODUCER: &str = "payment-producer";
+    /// Charges.
+    pub const PAYMENT_WORKER: &str = "payment-worker";
+    /// Delivers notifications.
+    pub const NOTIFICATION_SUBSCRIBER: &str = "notification-subscriber";
+
+    /// All of them.
+    pub const ALL: [&str; 5] =
+        [API_GATEWAY, ORDER_PUBLISHER, PAYMENT_PRODUCER, PAYMENT_WORKER, NOTIFICATION_SUBSCRIBER];
+}
+
 /// The consumer groups of `orders-stream` and `payments-stream`.
 pub mod groups {
+    use super::services;
+
     /// Announces the journal's events on the channel.
     pub const ORDER_PUBLISHER: &str = "order-publisher";
     /// Turns placed orders into payment requests.
@@ -30,6 +50,23 @@ pub mod groups {
         [ORDER_PUBLISHER, PAYMENT_PRODUCER, ORDER_VIEW, ORDER_ARCHIVE, ORDER_BOARDS, NOTIFICATION_SUBSCRIBER];
     /// The same of `payments-stream`.
     pub const OF_PAYMENTS: [&str; 1] = [PAYMENT_WORKERS];
+
+    /// Every group of either, those of `orders-stream` first.
+    pub fn all() -> impl Iterator<Item = &'static str> {
+        OF_ORDERS.into_iter().chain(OF_PAYMENTS)
+    }
+
+    /// The service that owns a group: its instances read by it, and it alone changes what stands beside the group's streams.
+    pub fn owner(group: &str) -> Option<&'static str> {
+        match group {
+            ORDER_PUBLISHER => Some(services::ORDER_PUBLISHER),
+            PAYMENT_PRODUCER => Some(services::PAYMENT_PRODUCER),
+            ORDER_VIEW | ORDER_ARCHIVE | ORDER_BOARDS => Some(services::API_GATEWAY),
+            NOTIFICATION_SUBSCRIBER => Some(services::NOTIFICATION_SUBSCRIBER),
+            PAYMENT_WORKERS => Some(services::PAYMENT_WORKER),
+            _ => None,
+        }
+    }
 }
 
 /// The names of one installation. Several may share a Redis, each with a prefix of its own.
@@ -62,6 +99,27 @@ impl Names {
     /// The payment streams of all partitions, in their order.
     pub fn payments_streams(&self, partitions: Partitions) -> Vec<String> {
         partitions.all().map(|partition| self.payments_stream(partition)).collect()
+    }
+
+    /// The streams that a group follows, in the order of their partitions; none if there is no such group.
+    pub fn streams_of(&self, group: &str, partitions: Partitions) -> Vec<String> {
+        if groups::OF_ORDERS.contains(&group) {
+            self.orders_streams(partitions)
+        } else if groups::OF_PAYMENTS.contains(&group) {
+            self.payments_streams(partitions)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// A stream: what operators asked for, and what came of it. One for all services; the tag is for the keys beside it.
+    pub fn control_stream(&self) -> String {
+        self.name(format_args!("control-stream:{{control}}"))
+    }
+
+    /// A hash: that a group is paused, by whom, when and why. Written together with what tells so on the control stream.
+    pub fn pause(&self, group: &str) -> String {
+        self.name(format_args!("paused:{{control}}:{group}"))
     }
 
     /// A hash: what `GET /orders/{id}` shows.
@@ -158,5 +216,15 @@ mod tests {
         ] {
             assert!(key.starts_with("shop:") && key.contains(":{3}"), "{key}");
         }
+    }
+
+    #[test]
+    fn every_group_has_an_owner_and_streams() {
+        let (names, partitions) = (Names::default(), Partitions::new(4));
+        for group in groups::all() {
+            assert!(groups::owner(group).is_some_and(|owner| services::ALL.contains(&owner)), "{group}");
+            assert_eq!(names.streams_of(group, partitions).len(), 4, "{group}");
+        }
+        assert_eq!((groups::owner("strangers"), names.streams_of("strangers", partitions)), (None, vec![]));
     }
 }

@@ -15,6 +15,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::{
+    control::{self, Operator, Pauses},
     first_written::first_written,
     health::Health,
     heartbeat,
@@ -93,6 +94,8 @@ pub struct Service {
     server: JoinHandle<std::io::Result<()>>,
     // Dropped, it lets the server finish and end.
     server_stop: DropGuard,
+    shutdown: CancellationToken,
+    pauses: Pauses,
 }
 
 impl Service {
@@ -142,6 +145,8 @@ impl Service {
                 server_stop.clone(),
             )),
             server_stop: server_stop.drop_guard(),
+            shutdown: shutdown.clone(),
+            pauses: Pauses::default(),
         };
         info!(service = name, instance = service.instance, %address, redis = service.redis.address(), "starting");
         match shutdown.run_until_cancelled(service.agree_with_redis()).await {
@@ -164,7 +169,8 @@ impl Service {
         self.mount.open(routes);
     }
 
-    /// Joins a consumer group on `streams`, and makes the service's readiness follow the worker's, as a part of the group's name.
+    /// Joins a consumer group on `streams`, lets operators pause it, and makes the service's readiness follow the worker's, as
+    /// a part of the group's name.
     pub async fn join<H: Handler>(
         &self,
         streams: &[String],
@@ -172,6 +178,12 @@ impl Service {
         handler: H,
         options: WorkerOptions,
     ) -> anyhow::Result<Worker<H>> {
+        let pause = self
+            .pauses
+            .add(group, &self.commands, &self.names)
+            .await
+            .with_context(|| format!("cannot tell whether the consumer group {group} is paused"))?;
+        let options = WorkerOptions { pause, ..options };
         let worker = Worker::start(&self.redis, streams, group, &self.instance, handler, options)
             .await
             .with_context(|| format!("cannot join the consumer group {group}"))?;
@@ -180,20 +192,34 @@ impl Service {
         Ok(worker)
     }
 
-    /// Announces this instance in Redis, and runs `work` until it ends, which it must do soon after the shutdown.
+    /// Announces this instance in Redis, and runs `work` until it ends, which it must do soon after the shutdown. Meanwhile
+    /// it carries out what operators ask of the service's groups.
     pub async fn run(self, work: impl Future<Output = ()>) -> anyhow::Result<()> {
         let describe = heartbeat::Description {
             service: self.name,
-            instance: self.instance,
+            instance: self.instance.clone(),
             process: process_id(),
             address: self.address,
         };
-        let (beating, beat) =
-            heartbeat::start(describe, &self.names, self.commands.clone(), self.health.clone());
+        let (beating, beat) = heartbeat::start(
+            describe,
+            &self.names,
+            self.commands.clone(),
+            self.health.clone(),
+            self.pauses.clone(),
+        );
         self.health.add("redis", move || beat.check());
         // A service that opened nothing to the public has started all the same.
         self.mount.open(axum::Router::new().fallback(http::unknown_route));
-        work.await;
+        let operator = Operator {
+            service: self.name,
+            instance: self.instance,
+            redis: self.commands,
+            names: self.names,
+            partitions: self.partitions,
+            pauses: self.pauses,
+        };
+        tokio::join!(work, control::run(operator, &self.redis, self.shutdown));
         beating.stop().await;
         // The probes answer until the work is done; requests in flight are finished.
         drop(self.server_stop);

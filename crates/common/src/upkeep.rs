@@ -12,8 +12,13 @@ use redis_kit::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::names::{Names, services};
+
 /// How often the metrics of a stream are brought up to date.
 const MONITOR_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Entries of the control stream that are kept.
+const CONTROL_ENTRIES: u64 = 100_000;
 
 /// How long the entries of a stream are kept. Whatever these say, nothing goes that a consumer group still needs.
 #[derive(Args, Clone, Debug)]
@@ -46,7 +51,21 @@ pub struct Upkeep {
 impl Upkeep {
     /// Of `streams`, of which nothing goes before every one of `groups` is there and has had it.
     pub fn new(redis: &Connection, streams: &[String], groups: &[&str], args: &RetentionArgs) -> Self {
-        let policies = streams.iter().map(|stream| (stream.clone(), args.policy(groups)));
+        Self::by(redis, streams, &args.policy(groups))
+    }
+
+    /// Of the control stream, of which the last hundred thousand entries are kept, however old: it tells who did what.
+    pub fn of_control(redis: &Connection, names: &Names) -> Self {
+        let policy = RetentionPolicy {
+            max_length: Some(CONTROL_ENTRIES),
+            groups: services::ALL.map(String::from).into(),
+            ..RetentionPolicy::default()
+        };
+        Self::by(redis, &[names.control_stream()], &policy)
+    }
+
+    fn by(redis: &Connection, streams: &[String], policy: &RetentionPolicy) -> Self {
+        let policies = streams.iter().map(|stream| (stream.clone(), policy.clone()));
         Self {
             retention: Retention::new(redis, policies, &RetentionOptions::default()),
             monitor: Monitor::new(redis.clone(), streams.iter().cloned(), MONITOR_INTERVAL),

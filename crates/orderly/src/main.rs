@@ -1,12 +1,20 @@
 //! The `orderly` command. `orderly up` runs the whole system on this machine, each service as a process of its own;
 //! `orderly load` places orders at it, and `orderly verify` tells whether nothing was lost or charged twice.
 
+mod audit;
 mod books;
+mod command;
 mod completions;
+mod control;
+mod dlq;
+mod groups;
 mod http;
 mod installation;
+mod letters;
 mod load;
+mod moment;
 mod payments;
+mod printable;
 mod report;
 mod services;
 mod signals;
@@ -35,6 +43,16 @@ enum Command {
     /// See and settle what became of payments
     #[command(subcommand)]
     Payments(payments::PaymentsCommand),
+    /// See what the consumer groups have given up, and replay or drop it
+    #[command(subcommand)]
+    Dlq(dlq::DlqCommand),
+    /// See how the consumer groups are doing, and pause and resume them
+    #[command(subcommand)]
+    Groups(groups::GroupsCommand),
+    /// Tell who asked the services for what, when and why, and what came of it; the newest first
+    ///
+    /// Exit code 0: it is told. 1: Redis cannot be asked.
+    Audit(audit::AuditArgs),
     /// Check what clients were promised, the journal and the provider's books against each other; the system may run
     ///
     /// Exit code 0: all agrees. 1: something does not; what, and of which order, is printed. 2: that could not be found out,
@@ -80,6 +98,9 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Up(args) => up::main(&args),
         Command::Payments(command) => payments::main(&command),
+        Command::Dlq(command) => dlq::main(&command),
+        Command::Groups(command) => groups::main(&command),
+        Command::Audit(args) => audit::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Load(args) => load::main(&args),
         Command::Tail(args) => tail::main(&args),

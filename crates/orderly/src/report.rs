@@ -19,7 +19,7 @@ pub(crate) fn row(f: &mut Formatter<'_>, name: &str, figure: impl Display) -> fm
 
 /// Prints a report on the standard output.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{text}").context("cannot print the verdict")
+    writeln!(std::io::stdout(), "{text}").context("cannot print what was found out")
 }
 
 /// Says that nothing could be found out, and why; as JSON too if that was wanted.

@@ -45,10 +45,24 @@ impl Service {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+    use common::names::services;
     use tokio_util::sync::CancellationToken;
+
+    use super::Service;
 
     /// Compiles only if what `run` returns may be spawned on any runtime.
     fn can_be_spawned<Config, Running: Future + Send>(_: impl FnOnce(Config, CancellationToken) -> Running) {}
+
+    #[test]
+    fn those_that_carry_out_what_operators_ask_for_are_all_but_the_sandbox() {
+        let all = Service::value_variants().iter().map(|service| service.name());
+        let mut ours: Vec<&str> = all.filter(|name| *name != sandbox::NAME).collect();
+        let mut listed = services::ALL;
+        ours.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(ours, listed);
+    }
 
     #[test]
     fn every_service_can_be_run_inside_another_program() {

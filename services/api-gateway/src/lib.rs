@@ -28,7 +28,12 @@ mod plain_id;
 mod routes;
 mod users;
 
-use common::{messages::OrderEvent, names::groups, service::Service};
+use common::{
+    messages::OrderEvent,
+    names::{groups, services},
+    service::Service,
+    upkeep::Upkeep,
+};
 use futures_util::{FutureExt, future::join_all};
 use redis_kit::{
     Redis,
@@ -58,7 +63,7 @@ use orders::{
 use users::Users;
 
 /// The service's name.
-pub const NAME: &str = "api-gateway";
+pub const NAME: &str = services::API_GATEWAY;
 
 const DEFAULT_PORT: u16 = 8080;
 
@@ -106,12 +111,14 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     let boards = join(&service, groups::ORDER_BOARDS, boards, &config).await?;
 
     service.open(routes::all(&app, config.proxies));
-    let projections = join_all([
+    let upkeep = Upkeep::of_control(&service.commands, &service.names);
+    let work = join_all([
         view.run(shutdown.clone()).boxed(),
         archive.run(shutdown.clone()).boxed(),
-        boards.run(shutdown).boxed(),
+        boards.run(shutdown.clone()).boxed(),
+        upkeep.run(shutdown).boxed(),
     ]);
-    service.run(async { drop(projections.await) }).await
+    service.run(async { drop(work.await) }).await
 }
 
 /// Puts together what handlers work with.

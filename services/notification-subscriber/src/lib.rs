@@ -6,7 +6,10 @@
 mod config;
 mod notify;
 
-use common::{names::groups, service::Service};
+use common::{
+    names::{groups, services},
+    service::Service,
+};
 use redis_kit::pubsub::{ReplaySubscription, Since};
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +17,7 @@ pub use config::Config;
 use notify::Notifier;
 
 /// The service's name.
-pub const NAME: &str = "notification-subscriber";
+pub const NAME: &str = services::NOTIFICATION_SUBSCRIBER;
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {

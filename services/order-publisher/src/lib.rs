@@ -5,7 +5,11 @@
 mod announce;
 mod config;
 
-use common::{names::groups, service::Service, upkeep::Upkeep};
+use common::{
+    names::{groups, services},
+    service::Service,
+    upkeep::Upkeep,
+};
 use redis_kit::stream::{Mode, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +17,7 @@ use announce::Announcer;
 pub use config::Config;
 
 /// The service's name.
-pub const NAME: &str = "order-publisher";
+pub const NAME: &str = services::ORDER_PUBLISHER;
 
 /// Events of one partition that are announced by one call to Redis, at most.
 const BATCH: usize = 256;

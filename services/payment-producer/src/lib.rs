@@ -5,7 +5,11 @@
 mod config;
 mod request;
 
-use common::{names::groups, service::Service, upkeep::Upkeep};
+use common::{
+    names::{groups, services},
+    service::Service,
+    upkeep::Upkeep,
+};
 use redis_kit::stream::WorkerOptions;
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +17,7 @@ pub use config::Config;
 use request::PaymentRequester;
 
 /// The service's name.
-pub const NAME: &str = "payment-producer";
+pub const NAME: &str = services::PAYMENT_PRODUCER;
 
 /// Runs the service until `shutdown`, then drains it.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -25,7 +25,10 @@ mod provider;
 mod record;
 mod resolve;
 
-use common::{names::groups, service::Service};
+use common::{
+    names::{groups, services},
+    service::Service,
+};
 use redis_kit::stream::WorkerOptions;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +38,7 @@ pub use config::Config;
 use provider::Provider;
 
 /// The service's name.
-pub const NAME: &str = "payment-worker";
+pub const NAME: &str = services::PAYMENT_WORKER;
 
 /// Runs the service until `shutdown`, then drains it.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {

@@ -2,9 +2,11 @@
 //! ignored by older readers.
 
 mod announcement;
+mod control;
 mod order;
 mod payment;
 
 pub use announcement::Announcement;
+pub use control::{Action, ControlEvent, LetterFilter};
 pub use order::{LineItem, OrderEvent, OrderId};
 pub use payment::{ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict};

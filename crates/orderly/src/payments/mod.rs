@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::report::in_words;
+use crate::command;
 
 /// What is to be done with them.
 #[derive(Subcommand)]
@@ -21,20 +21,10 @@ pub(crate) enum PaymentsCommand {
 
 /// Runs `orderly payments`. The exit code is 1 if it could not be done.
 pub(crate) fn main(command: &PaymentsCommand) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = runtime.map_err(Into::into).and_then(|runtime| {
-        runtime.block_on(async {
-            match command {
-                PaymentsCommand::Parked(args) => parked::run(args).await,
-                PaymentsCommand::Resolve(args) => resolve::run(args).await,
-            }
-        })
-    });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            anstream::eprintln!("orderly payments: {}", in_words(&error));
-            ExitCode::FAILURE
+    command::run("payments", async {
+        match command {
+            PaymentsCommand::Parked(args) => parked::run(args).await,
+            PaymentsCommand::Resolve(args) => resolve::run(args).await,
         }
-    }
+    })
 }

@@ -2,11 +2,12 @@
 
 use anstyle::{AnsiColor, Style};
 use common::messages::{Announcement, LineItem, OrderEvent, Resolution};
-use jiff::Timestamp;
 use redis_kit::{
     stream::{Message, StreamId},
     trace::TraceContext,
 };
+
+use crate::moment;
 
 /// The length of the longest type.
 const TYPE: usize = 32;
@@ -42,12 +43,7 @@ pub(super) fn reset(partition: usize, from: StreamId, to: StreamId) -> String {
 
 /// When what stands there was appended.
 fn place(id: StreamId) -> String {
-    let time =
-        i64::try_from(id.milliseconds).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    match time {
-        Some(time) if id > StreamId::ZERO => format!("{time:.3}"),
-        _ => "the beginning".into(),
-    }
+    if id > StreamId::ZERO { format!("{:.3}", moment::of(id)) } else { "the beginning".into() }
 }
 
 fn colour(event: &OrderEvent) -> Style {
@@ -108,6 +104,7 @@ mod tests {
         messages::{PaymentId, Verdict},
         money::Money,
     };
+    use jiff::Timestamp;
     use uuid::Uuid;
 
     use super::*;

@@ -2,13 +2,13 @@
 
 use anyhow::ensure;
 use common::{messages::OrderEvent, positions::Positions};
-use jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::Timestamp;
 use redis_kit::{
     pubsub,
     stream::{StreamId, read_after},
 };
 
-use crate::installation::Installation;
+use crate::{installation::Installation, moment};
 
 /// What `--since` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +26,7 @@ impl Since {
             "beginning" => return Ok(Self::Beginning),
             _ => {}
         }
-        if let Ok(time) = text.parse() {
-            return Ok(Self::At(time));
-        }
-        let ago = text
-            .parse()
-            .ok()
-            .and_then(|span: Span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-        let ago = ago.filter(|ago| !ago.is_negative());
-        let time = ago.and_then(|ago| now.checked_sub(ago).ok());
-        time.map(Self::At).ok_or_else(|| {
+        moment::parse(text, now).map(Self::At).ok_or_else(|| {
             "expected `now`, `beginning`, how long ago (such as 10m, 2h or 1d), or a time (such as 2026-01-31T12:00:00Z)".into()
         })
     }

@@ -3,14 +3,11 @@
 use common::names::groups;
 use redis_kit::{
     Connection, Error,
-    stream::dead_letters::{DeadLetter, DeadLetters, Filter},
+    stream::dead_letters::{DeadLetter, Filter},
 };
 
 use super::{ahead::order_id, ledger::Letter};
-use crate::steadily::steadily;
-
-/// Letters that are in memory at a time.
-const PAGE: usize = 500;
+use crate::letters;
 
 /// Tells every dead letter of `group` on a stream.
 pub(super) async fn read(
@@ -19,16 +16,8 @@ pub(super) async fn read(
     group: &str,
     mut tell: impl FnMut(Letter),
 ) -> Result<(), Error> {
-    let letters = DeadLetters::new(redis.clone(), stream, group);
-    let (mut after, filter) = (None, Filter::default());
-    loop {
-        let page = steadily(Error::is_transient, || letters.list(after, PAGE, &filter)).await?;
-        page.letters.iter().map(|letter| told(stream, group, letter)).for_each(&mut tell);
-        after = page.next;
-        if after.is_none() {
-            return Ok(());
-        }
-    }
+    let tell = |letter: &DeadLetter| tell(told(stream, group, letter));
+    letters::each(redis, stream, group, &Filter::default(), tell).await
 }
 
 fn told(stream: &str, group: &str, letter: &DeadLetter) -> Letter {

@@ -2,9 +2,12 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod asking;
 mod books;
 mod clients;
 mod crashes;
+mod dlq;
+mod groups;
 mod lifecycle;
 mod load;
 mod order;

@@ -14,6 +14,7 @@
 //! | do outside what must be done once | [`Delivery::begin`], [`Exclusive`] | one attempt at a time; the outcome of the latest counts, and once |
 //! | … any, many at a time | [`Mode::Competing`], in `competing` | a failing entry holds up no other |
 //! | … in their order | [`Mode::Ordered`], in `ordered` | one instance at a time, one entry after the other |
+//! | stop working for a while, and stay a member | [`Pause`] | nothing is taken; what is in hand is finished, and nobody takes it over |
 //! | see to what was given up | [`dead_letters`] | each letter with its entry, its reason and its attempts; a replay happens once |
 //! | keep a stream from growing | [`retention`] | nothing goes that any group still needs |
 //! | know how it is doing | [`inspect`] | figures of one moment; what Redis does not know is unknown, and not 0 |
@@ -146,6 +147,7 @@ mod message;
 mod metrics;
 mod options;
 mod ordered;
+mod pause;
 mod producer;
 mod read;
 pub mod retention;
@@ -159,6 +161,7 @@ pub use id::{InvalidStreamId, StreamId};
 pub use keys::{GroupKeys, StreamKeys};
 pub use message::{Fields, Message, Undecodable, encode, encode_at, now};
 pub use options::{Mode, WorkerOptions};
+pub use pause::Pause;
 pub use producer::Producer;
 pub use read::{Entry, Page, Slot, end, read_after};
 pub use retention::trimmed_before;

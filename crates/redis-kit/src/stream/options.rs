@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::Pause;
 use crate::Backoff;
 
 /// How a [`Worker`](super::Worker) reads, retries and gives up, and what it guarantees thereby.
@@ -35,6 +36,8 @@ pub struct WorkerOptions {
     /// ([`crate::pubsub::tip`]), so that subscribers of what the handler publishes notice that they missed the last message.
     /// Default none.
     pub tips: Option<String>,
+    /// Keeps the worker from taking anything for as long as it is on. Default off, and nobody else has the switch.
+    pub pause: Pause,
     /// How long handlers may take to finish once a stop was asked for; then they are dropped, and their entries handed
     /// back for others to take at once. Default 8 s.
     pub grace: Duration,
@@ -66,6 +69,7 @@ impl Default for WorkerOptions {
             max_attempts: Some(20),
             backoff: Backoff::default(),
             tips: None,
+            pause: Pause::default(),
             grace: Duration::from_secs(8),
             skip_unknown: false,
         }

@@ -11,8 +11,8 @@ use local_redis::{Durability, Server};
 use redis_kit::{
     Backoff, Connection, Redis,
     stream::{
-        Commit, Delivery, Failure, Handler, Message, Mode, StreamId, Worker, WorkerOptions, WorkerStatus,
-        encode,
+        Commit, Delivery, Failure, Handler, Message, Mode, Pause, StreamId, Worker, WorkerOptions,
+        WorkerStatus, encode,
     },
     trace::TraceContext,
 };
@@ -78,6 +78,7 @@ pub(crate) fn options() -> WorkerOptions {
         max_attempts: Some(3),
         backoff: Backoff { base: Duration::from_millis(2), limit: Duration::from_millis(10) },
         tips: None,
+        pause: Pause::default(),
         rest: 0,
         grace: LIMIT,
         skip_unknown: false,

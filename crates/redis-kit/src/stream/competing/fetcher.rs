@@ -94,10 +94,11 @@ impl Fetcher {
             return Ok(Fetched::Entries(Vec::new()));
         }
         if room == 0 {
-            // Handlers that wait for Redis to record their outcome are busy too, and must not hide that it is away. The
-            // stream's own node is what matters.
-            redis::cmd("EXISTS").arg(&*self.member.stream).exec_async(&mut self.redis).await?;
+            self.ask().await?;
             return Ok(Fetched::Entries(Vec::new()));
+        }
+        if self.options.pause.is_on() {
+            return self.pause().await;
         }
         if self.has_strays {
             let strays = self.strays(room).await?;
@@ -105,24 +106,52 @@ impl Fetcher {
                 return Ok(Fetched::Entries(strays));
             }
         }
-        let now = Instant::now();
-        if now >= self.reap_at && !self.reap().await? {
+        if Instant::now() >= self.reap_at && !self.reap().await? {
             return Ok(Fetched::Ended);
         }
         // What waits and what is new take turns: neither can keep the other from being handled.
         let new_entries_turn = std::mem::take(&mut self.claimed_last);
-        if !new_entries_turn && now >= self.claim_at {
+        if !new_entries_turn && Instant::now() >= self.claim_at {
             let Some(entries) = self.claim(room).await? else { return Ok(Fetched::Ended) };
             if !entries.is_empty() {
                 self.claimed_last = true;
                 return Ok(Fetched::Entries(entries));
             }
-            append_all_due(&mut self.redis, &self.member.stream).await?;
-            self.claim_at = Instant::now() + self.options.claim_interval;
+            self.append_due().await?;
         }
         // More may be waiting to be claimed, so this read must not wait for entries that are not there yet.
         let block = (!new_entries_turn).then_some(self.options.block);
         Ok(Fetched::Entries(self.member.read(&mut self.reader, room, block).await?))
+    }
+
+    /// Does everything but take entries, and waits a little for the pause to end.
+    async fn pause(&mut self) -> Result<Fetched, Error> {
+        if Instant::now() >= self.reap_at && !self.reap().await? {
+            return Ok(Fetched::Ended);
+        }
+        if Instant::now() >= self.claim_at {
+            self.append_due().await?;
+        }
+        self.ask().await?;
+        self.stop.run_until_cancelled(self.options.pause.end_within(self.options.block)).await;
+        if !self.options.pause.is_on() {
+            // What waits may have become due meanwhile.
+            self.claim_at = Instant::now();
+        }
+        Ok(Fetched::Entries(Vec::new()))
+    }
+
+    /// Fails if Redis is away. Handlers that wait for it to record their outcome must not hide that. The stream's own node is
+    /// what matters.
+    async fn ask(&mut self) -> Result<(), Error> {
+        redis::cmd("EXISTS").arg(&*self.member.stream).exec_async(&mut self.redis).await?;
+        Ok(())
+    }
+
+    async fn append_due(&mut self) -> Result<(), Error> {
+        append_all_due(&mut self.redis, &self.member.stream).await?;
+        self.claim_at = Instant::now() + self.options.claim_interval;
+        Ok(())
     }
 
     async fn claim(&mut self, room: usize) -> Result<Option<Vec<Taken>>, Error> {

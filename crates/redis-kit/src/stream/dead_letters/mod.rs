@@ -2,7 +2,8 @@
 //!
 //! A worker moves an entry that it gives up to the dead letters of its group, with the reason and the history of its
 //! attempts. There it stays until somebody decides. First see what a [`Filter`] means, with [`DeadLetters::count`] or
-//! [`DeadLetters::list`]; then [`DeadLetters::replay_all`] or [`DeadLetters::drop_all`] with the same filter.
+//! [`DeadLetters::list`]; then [`DeadLetters::replay_all`] or [`DeadLetters::drop_all`] with the same filter. With
+//! [`DeadLetters::complete_until`] in it, it means what was there when you looked, however long you think it over.
 //!
 //! # Replay
 //! A replay appends a copy of the entry to its stream and deletes the letter in one script, so it happens once,
@@ -21,6 +22,7 @@ mod scan;
 
 use std::{num::NonZeroU32, sync::LazyLock, time::Duration};
 
+use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::scan::Scan;
@@ -35,6 +37,7 @@ use crate::{
 };
 
 static REPLAY: LazyLock<Lua> = lua!("lua/replay.lua");
+static NOW: LazyLock<Lua> = lua!("lua/now.lua");
 
 /// No timer is finer.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -92,6 +95,13 @@ impl DeadLetters {
     pub async fn show(&self, letter: StreamId) -> Result<Option<DeadLetter>, Error> {
         let id = letter.to_string();
         Ok(self.range(&id, &id, 1).await?.pop())
+    }
+
+    /// What [`Filter::until`] has to be for a filter to mean letters that are there now, and none that comes later. Those of
+    /// the very last millisecond are not meant, because more may come in it.
+    pub async fn complete_until(&self) -> Result<Timestamp, Error> {
+        let now: i64 = NOW.run(&mut self.redis.clone(), &NOW.call([&*self.dead])).await?;
+        Ok(Timestamp::from_millisecond(now - 1).unwrap_or(Timestamp::MAX))
     }
 
     /// How many letters fit.

@@ -11,7 +11,7 @@ use crate::{
     Backoff, Connection, Error,
     pubsub::tip,
     stream::{
-        Commit, Delivery, Handler, StreamId, WorkerStatus,
+        Commit, Delivery, Handler, StreamId, WorkerOptions, WorkerStatus,
         attempt::{Attempts, Outcome, RawEntry},
         delayed::append_all_due,
         failures::Failures,
@@ -76,7 +76,7 @@ impl<H: Handler> Passage<'_, H> {
             // Nothing is pending by being read, so a read may be dropped.
             let read = async {
                 let entries = self.read().await?;
-                if entries.is_empty() {
+                if entries.is_empty() || self.is_to_rest() {
                     return self.look().await;
                 }
                 let started = Instant::now();
@@ -110,13 +110,17 @@ impl<H: Handler> Passage<'_, H> {
             append_all_due(&mut self.redis, &self.contender.stream).await?;
             self.append_at = Instant::now() + self.attempts.options.claim_interval;
         }
+        let WorkerOptions { pause, block, concurrency, .. } = &self.attempts.options;
+        if pause.is_on() {
+            self.stop.run_until_cancelled(pause.end_within(*block)).await;
+            return Ok(Vec::new());
+        }
         let failures = match &mut self.failures {
             Some(failures) => failures,
             unknown => unknown.insert(self.contender.failures(&mut self.redis).await?),
         };
-        let limit = self.attempts.options.concurrency.clamp(1, MOST);
-        let block = self.attempts.options.block;
-        let read = self.contender.read(&mut self.reader, self.cursor, limit, block);
+        let limit = (*concurrency).clamp(1, MOST);
+        let read = self.contender.read(&mut self.reader, self.cursor, limit, *block);
         let mut entries = self.stop.run_until_cancelled(read).await.unwrap_or_else(|| Ok(Vec::new()))?;
         if !failures.is_empty() {
             for entry in &mut entries {
@@ -127,6 +131,16 @@ impl<H: Handler> Passage<'_, H> {
             }
         }
         Ok(entries)
+    }
+
+    /// Whether nothing more is to be passed now.
+    fn is_to_rest(&mut self) -> bool {
+        let is_to_rest = self.stop.is_cancelled() || self.attempts.options.pause.is_on();
+        if is_to_rest {
+            // Read again, what has failed must be known to have.
+            self.failures = None;
+        }
+        is_to_rest
     }
 
     async fn announce_tip(&mut self) -> Result<(), Error> {
@@ -161,7 +175,7 @@ impl<H: Handler> Passage<'_, H> {
         for (mut entry, first) in entries.into_iter().zip(decoded) {
             let mut decoded = Some(first);
             loop {
-                if self.stop.is_cancelled() {
+                if self.is_to_rest() {
                     return self.commit(done).await;
                 }
                 let again = || self.attempts.decode(&entry, Some(previous), None);

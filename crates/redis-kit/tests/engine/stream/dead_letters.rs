@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
 use redis_kit::{
     Error,
     stream::{
@@ -366,6 +367,28 @@ async fn letters_are_dropped_by_id_or_by_filter_and_others_stay() {
     let two = Filter { reason_contains: Some("two".into()), ..Filter::default() };
     assert_eq!(letters.drop_all(&two).await.unwrap(), 2);
     assert_eq!(found(&bench, Filter::default()).await, ["4-0"]);
+}
+
+#[tokio::test]
+async fn what_was_there_at_the_look_is_dropped_and_what_came_later_stays() {
+    let bench = Bench::start().await;
+    let letters = letters(&bench);
+    dead_job(&bench, "*", "1-0", "seen").await;
+    let seen = Filter { until: Some(complete(&bench, 1).await), ..Filter::default() };
+    let later = dead_job(&bench, "*", "2-0", "not seen").await;
+    assert_eq!(letters.drop_all(&seen).await.unwrap(), 1);
+    assert_eq!(found(&bench, Filter::default()).await, [later.to_string()]);
+}
+
+/// Until when letters are complete, once so many are.
+async fn complete(bench: &Bench, count: u64) -> Timestamp {
+    eventually("the millisecond of the last letter to be over", LIMIT, || async {
+        let until = letters(bench).complete_until().await.unwrap();
+        let complete = Filter { until: Some(until), ..Filter::default() };
+        let found = letters(bench).count(&complete).await.unwrap();
+        if found == count { Ok(until) } else { Err(format!("{found} are")) }
+    })
+    .await
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod failures;
 mod inspect;
 mod lease;
 mod ordered;
+mod pause;
 mod redis_failure;
 mod refusal;
 mod retention;

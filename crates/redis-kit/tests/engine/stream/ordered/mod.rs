@@ -3,6 +3,7 @@
 mod holding;
 mod order;
 mod pace;
+mod pause;
 mod prepare;
 mod redis_failure;
 

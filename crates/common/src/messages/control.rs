@@ -1,0 +1,199 @@
+use std::num::NonZeroU32;
+
+use jiff::Timestamp;
+use redis_kit::stream::{Message, dead_letters::Filter};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The stream `control-stream`: what operators asked for, and what came of it. It is the audit log too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum ControlEvent {
+    /// A person, or what acts for one, wants something done.
+    #[serde(rename = "control.requested")]
+    Requested {
+        /// What.
+        #[serde(flatten)]
+        action: Action,
+        /// Who.
+        by: String,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
+    /// The service that owns the thing has done it, or says why not.
+    #[serde(rename = "control.carried_out")]
+    CarriedOut {
+        /// The message id of the request.
+        request: Uuid,
+        /// What was asked for.
+        #[serde(flatten)]
+        action: Action,
+        /// Which instance of the service did it.
+        instance: String,
+        /// What came of it, for people.
+        outcome: String,
+        /// Whether it was done.
+        succeeded: bool,
+    },
+}
+
+/// What can be asked for. Each is carried out by the service that owns the group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Bring dead letters of a group back into their stream, for that group alone.
+    ReplayDeadLetters {
+        /// The group that gave them up.
+        group: String,
+        /// Which of its letters.
+        filter: LetterFilter,
+        /// How many a second at most.
+        per_second: NonZeroU32,
+    },
+    /// Delete dead letters of a group for good.
+    DropDeadLetters {
+        /// The group that gave them up.
+        group: String,
+        /// Which of its letters.
+        filter: LetterFilter,
+    },
+    /// Have a group take nothing from its streams until it is resumed.
+    PauseGroup {
+        /// The group.
+        group: String,
+    },
+    /// Have a group that is paused go on.
+    ResumeGroup {
+        /// The group.
+        group: String,
+    },
+    /// One that only a newer program knows, and so nothing that is this one's to do.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Which dead letters are meant: those that fit everything that is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LetterFilter {
+    /// The message's type is this one.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub message_type: Option<String>,
+    /// The reason contains this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_contains: Option<String>,
+    /// It became a dead letter then or later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// It became a dead letter then or earlier: when the person looked. What came later nobody has seen.
+    pub until: Timestamp,
+}
+
+impl Action {
+    /// The group that it is about.
+    pub fn group(&self) -> Option<&str> {
+        match self {
+            Self::ReplayDeadLetters { group, .. }
+            | Self::DropDeadLetters { group, .. }
+            | Self::PauseGroup { group }
+            | Self::ResumeGroup { group } => Some(group),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl From<&LetterFilter> for Filter {
+    fn from(filter: &LetterFilter) -> Self {
+        Self {
+            message_type: filter.message_type.clone(),
+            reason_contains: filter.reason_contains.clone(),
+            since: filter.since,
+            until: Some(filter.until),
+            ..Self::default()
+        }
+    }
+}
+
+impl Message for ControlEvent {
+    const TYPES: &'static [&'static str] = &["control.requested", "control.carried_out"];
+
+    fn message_type(&self) -> &'static str {
+        match self {
+            Self::Requested { .. } => "control.requested",
+            Self::CarriedOut { .. } => "control.carried_out",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn actions() -> Vec<Action> {
+        let group = || "payment-workers".to_owned();
+        let filter = LetterFilter {
+            message_type: Some("payment.requested".into()),
+            reason_contains: None,
+            since: None,
+            until: "2026-01-31T12:00:00.123Z".parse().unwrap(),
+        };
+        vec![
+            Action::ReplayDeadLetters {
+                group: group(),
+                filter: filter.clone(),
+                per_second: NonZeroU32::new(50).unwrap(),
+            },
+            Action::DropDeadLetters { group: group(), filter },
+            Action::PauseGroup { group: group() },
+            Action::ResumeGroup { group: group() },
+        ]
+    }
+
+    #[test]
+    fn a_request_is_one_flat_json_object_and_is_read_as_it_was_written() {
+        for action in actions() {
+            let request = ControlEvent::Requested { action, by: "ann".into(), why: None };
+            let json = serde_json::to_value(&request).unwrap();
+            assert_eq!((&json["type"], &json["by"]), (&json!("control.requested"), &json!("ann")));
+            assert!(json["action"].is_string() && json["group"] == "payment-workers", "{json}");
+            assert_eq!(serde_json::from_value::<ControlEvent>(json).unwrap(), request);
+        }
+    }
+
+    #[test]
+    fn what_came_of_it_names_the_request() {
+        for action in actions() {
+            let carried_out = ControlEvent::CarriedOut {
+                request: Uuid::nil(),
+                action,
+                instance: "payment-worker-1".into(),
+                outcome: "replayed 12".into(),
+                succeeded: true,
+            };
+            let json = serde_json::to_value(&carried_out).unwrap();
+            assert_eq!(
+                (&json["type"], &json["succeeded"]),
+                (&json!(carried_out.message_type()), &json!(true))
+            );
+            assert_eq!(serde_json::from_value::<ControlEvent>(json).unwrap(), carried_out);
+        }
+    }
+
+    #[test]
+    fn an_action_that_only_a_newer_program_knows_is_nobodys() {
+        let newer: Value =
+            json!({"type": "control.requested", "action": "cut_connections", "of": "sandbox", "by": "ann"});
+        let ControlEvent::Requested { action, by, .. } = serde_json::from_value(newer).unwrap() else {
+            panic!()
+        };
+        assert_eq!((&action, by.as_str()), (&Action::Unknown, "ann"));
+        assert_eq!(action.group(), None);
+    }
+
+    #[test]
+    fn a_filter_without_a_time_of_the_look_is_none() {
+        assert!(serde_json::from_value::<LetterFilter>(json!({"type": "payment.requested"})).is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! Asking the services for something: a request on the control stream, and waiting until it is carried out.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use common::{
+    messages::{Action, ControlEvent},
+    names::groups,
+};
+use redis_kit::{
+    stream::{Producer, Slot, StreamId, end, read_after},
+    trace::TraceContext,
+};
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use crate::{installation::Installation, printable::printable, report};
+
+/// How often the control stream is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// Who asks, and how patiently.
+#[derive(clap::Args)]
+pub(crate) struct RequestArgs {
+    /// Who asks for it
+    #[arg(long, env = "USER", value_name = "NAME")]
+    by: String,
+    /// Seconds to wait for a service to carry it out
+    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    wait: u64,
+    /// Print what came of it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What came of a request.
+#[derive(Serialize)]
+pub(crate) struct Answer {
+    group: String,
+    /// Who is to carry it out.
+    service: &'static str,
+    /// Who has, if anybody.
+    instance: Option<String>,
+    succeeded: bool,
+    outcome: String,
+}
+
+/// Asks for an action, and waits for it as long as `args` say and `longer`.
+pub(crate) async fn ask(
+    installation: &Installation,
+    action: Action,
+    args: &RequestArgs,
+    why: Option<&str>,
+    longer: Duration,
+) -> anyhow::Result<Answer> {
+    let stream = installation.names.control_stream();
+    let before = end(&mut installation.redis.clone(), &stream).await?;
+    let group = action.group().unwrap_or_default().to_owned();
+    let service = groups::owner(&group).with_context(|| format!("no service owns the group {group}"))?;
+    let request = ControlEvent::Requested { action, by: args.by.clone(), why: why.map(str::to_owned) };
+    let request = Producer::new(installation.redis.clone(), stream)
+        .append(&request, &TraceContext::root())
+        .await
+        .context("it is not known whether the request was written; see with `orderly audit`")?;
+    let patience = Duration::from_secs(args.wait) + longer;
+    let (instance, succeeded, outcome) =
+        match carried_out(installation, before, request, Instant::now() + patience).await? {
+            Some((instance, succeeded, outcome)) => (Some(instance), succeeded, outcome),
+            None => (None, false, nobody_did(service, patience)),
+        };
+    Ok(Answer { group, service, instance, succeeded, outcome })
+}
+
+fn nobody_did(service: &str, patience: Duration) -> String {
+    format!(
+        "the request is written down, but no {service} has carried it out in {} s. It will be as soon as one runs: start \
+         {service}, and see with `orderly audit` what came of it",
+        patience.as_secs()
+    )
+}
+
+/// What the control stream tells of a request that stands behind `position`: who carried it out, whether that succeeded,
+/// and what came of it.
+async fn carried_out(
+    installation: &Installation,
+    mut position: StreamId,
+    request: StreamId,
+    deadline: Instant,
+) -> anyhow::Result<Option<(String, bool, String)>> {
+    let stream = installation.names.control_stream();
+    let mut message_id = None;
+    loop {
+        let page =
+            read_after::<ControlEvent>(&mut installation.redis.clone(), &stream, position, 1000).await?;
+        for slot in &page.slots {
+            position = slot.id();
+            let Slot::Entry(entry) = slot else { continue };
+            if entry.id == request {
+                message_id = Some(entry.message_id);
+            }
+            if let ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. } = &entry.message
+                && message_id == Some(*request)
+            {
+                return Ok(Some((instance.clone(), *succeeded, outcome.clone())));
+            }
+        }
+        if page.slots.is_empty() {
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            sleep(GLANCE).await;
+        }
+    }
+}
+
+/// Prints what came of requests. Fails if one of them was not carried out.
+pub(crate) fn tell(answers: &[Answer], json: bool) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for answer in answers {
+        let text = format!("{}: {}", answer.group, printable(&answer.outcome));
+        if json {
+            report::print(&serde_json::to_string(answer)?)?;
+        } else if answer.succeeded {
+            report::print(&text)?;
+        }
+        if !answer.succeeded {
+            failed.push(text);
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("{}", failed.join("; ")) }
+}
