@@ -55,12 +55,13 @@ impl Monitor {
     }
 }
 
-/// Whether a line is what a script did, or what a gateway does without being asked: it follows the journal, tells that it is
-/// there, and looks whether Redis is durable and has room.
+/// Whether a line is what a script did, or what a gateway does without being asked: it follows the journal and what operators
+/// ask for, tells that it is there, and looks whether Redis is durable and has room.
 fn is_by_itself(line: &str) -> bool {
     let follows_the_journal = line.contains("orders-stream:{") && !line.contains("\"order:{");
     let others = [
         " lua] ",
+        "{control}",
         "service:",
         "\"PING\"",
         "\"CONFIG\"",
