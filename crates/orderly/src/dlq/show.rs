@@ -124,19 +124,18 @@ impl Shown {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "failed    {at:.3} at {}: {}", printable(consumer), printable(reason));
         }
+        text.push('\n');
         for Field { name, value } in fields {
-            let _ = write!(text, "\n{}\n", printable(name));
-            for line in pretty(value).lines() {
-                let _ = writeln!(text, "  {}", printable(line));
-            }
+            let _ = writeln!(text, "{}: {}", printable(name), pretty(value));
         }
         text
     }
 }
 
-/// JSON in lines that are easy to read; anything else as it is.
+/// JSON in lines that are easy to read; anything else on one.
 fn pretty(value: &str) -> String {
     let json: Option<Value> = serde_json::from_str(value).ok();
-    let pretty = json.filter(|json| json.is_object() || json.is_array());
-    pretty.and_then(|json| serde_json::to_string_pretty(&json).ok()).unwrap_or_else(|| printable(value))
+    let pretty = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
+    let lines: Vec<String> = pretty.as_deref().unwrap_or(value).split('\n').map(printable).collect();
+    lines.join(if pretty.is_some() { "\n" } else { "\\n" })
 }

@@ -15,6 +15,9 @@ use crate::command;
 pub(crate) enum GroupsCommand {
     /// List the consumer groups: how far each is behind, what it has in hand and has given up, and whether it is paused
     ///
+    /// Groups that take entries in their order have nothing pending and no consumers, as Redis counts them: how far they are
+    /// behind is their lag. A `?` is a lag that Redis does not know.
+    ///
     /// Exit code 0: they are listed. 1: Redis cannot be asked.
     List(list::ListArgs),
     /// Have a group take nothing more from its streams until it is resumed; restarts do not change that

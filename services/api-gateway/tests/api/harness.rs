@@ -301,12 +301,14 @@ impl Store {
         self.say(&["KEYS", pattern]).await
     }
 
-    /// What orders have left behind: every key but the instances' own descriptions and what is cached, and how long the
-    /// journals are.
+    /// What orders have left behind: every key but the instances' own descriptions, the stream of what operators ask for and
+    /// what is cached, and how long the journals are.
     pub(crate) async fn traces(&self) -> (Vec<String>, usize) {
         let mut keys = self.keys("*").await;
         keys.retain(|key| {
-            !["service:", "product"].iter().any(|other| key.trim_start_matches('{').starts_with(other))
+            !["service:", "control-stream:", "product"]
+                .iter()
+                .any(|other| key.trim_start_matches('{').starts_with(other))
         });
         keys.sort();
         (keys, self.journal().await.len())

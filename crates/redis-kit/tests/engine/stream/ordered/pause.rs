@@ -72,6 +72,7 @@ async fn an_entry_that_failed_before_the_pause_is_known_to_have_after_it() {
     bench.want(&["a"]).await;
     attempts.until(1).await;
     long_enough(&bench).await;
+    assert_eq!(attempts.all(), [1]);
     pause.set(false);
     bench.finished(vec!["a"]).await;
     assert_eq!(attempts.all(), [1, 2]);
