@@ -48,6 +48,7 @@ pub mod leaderboard;
 pub mod lock;
 mod lua;
 mod owners;
+mod plain_name;
 pub mod pubsub;
 pub mod rate_limit;
 pub mod session;

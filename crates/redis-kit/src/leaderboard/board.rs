@@ -55,13 +55,13 @@ impl Leaderboard {
     /// What others bring to the board at the same moment goes in the same call, and how many scores were cut is told to one of
     /// them.
     pub async fn update(&self, updates: impl IntoIterator<Item = Update>) -> Result<Applied, Error> {
-        self.bring("", unnumbered(updates)).await
+        self.update_from("", unnumbered(updates)).await
     }
 
     /// Brings points that follow from a source's entries, each of which has a position: such as a stream's, or the number of a
     /// database's row as its milliseconds. Each entry counts once, however often it comes: the board remembers the source's highest
     /// position, in the same step. So entries come in their order, of which several may come together, and all points that follow
-    /// from one come together.
+    /// from one come together. Without a name for the source it is as [`Self::update`].
     ///
     /// # Errors
     /// If no answer came, or only some were brought, the same entries may be brought again.
@@ -70,10 +70,6 @@ impl Leaderboard {
         source: &str,
         updates: Vec<(StreamId, Update)>,
     ) -> Result<Applied, Error> {
-        self.bring(source, updates).await
-    }
-
-    async fn bring(&self, source: &str, updates: Vec<Numbered>) -> Result<Applied, Error> {
         let (mut applied, source) = (Applied::default(), Arc::from(source));
         for part in parts(&source, updates) {
             let (change, cut) = self.change(&source, part);

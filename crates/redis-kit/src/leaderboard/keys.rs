@@ -1,6 +1,7 @@
 //! The names of a board, spelled here and nowhere else. All of a board carry its name as their hash tag.
 
 use super::{InvalidBoard, Period};
+use crate::plain_name::is_plain_name;
 
 /// The beginning of a board's keys.
 #[derive(Clone, Debug)]
@@ -13,8 +14,7 @@ impl BoardKeys {
         if prefix.contains(['{', '}']) {
             return Err(InvalidBoard::Prefix(prefix.into()));
         }
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if !(1..=64).contains(&name.len()) || !name.bytes().all(is_part) {
+        if !is_plain_name(name) {
             return Err(InvalidBoard::Name(name.into()));
         }
         Ok(Self { board: format!("{prefix}leaderboard:{{{name}}}") })

@@ -71,7 +71,7 @@
 //! | Redis is full | updates go on: the stream that they come from could not be trimmed otherwise. Members, not updates, take room |
 //! | Redis fails over | board and cursor lose the same; a source is then to be read again from before that |
 //! | a key holds another type | that board's updates and looks fail, and nothing is written; those of others go on |
-//! | many members are put beyond the end of their period | Redis removes a ranking as a whole when it expires |
+//! | a ranking of very many members expires | Redis frees it as a whole, and serves nobody meanwhile unless `lazyfree-lazy-expire` is `yes` |
 //!
 //! # What it does not promise
 //! That members are ordered among equals by anything but their names, unless it is by who came first. That a ranking is an archive: a

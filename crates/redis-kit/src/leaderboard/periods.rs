@@ -98,7 +98,7 @@ impl Calendar {
 
     /// Where what is known of a period's members is.
     pub(super) fn metadata(&self, period: Period) -> String {
-        let longest = period.begins().map_or_else(|| self.longest.now(), |begins| self.longest.at(begins));
+        let longest = period.begins().map_or(period, |begins| self.longest.at(begins));
         keys::metadata(&self.keys.ranking(longest))
     }
 

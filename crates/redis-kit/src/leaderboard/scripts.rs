@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{ErrorKind, FromRedisValue, RedisResult, Value};
+use redis::{FromRedisValue, RedisResult, Value};
 
 use crate::{
     Connection,
@@ -31,9 +31,6 @@ pub(super) fn told<T: FromRedisValue>(answer: Value) -> RedisResult<T> {
 
 /// Takes a member out of rankings, each given with its metadata and its scores. Returns in how many it was.
 pub(super) async fn remove(mut redis: Connection, keys: &[String], member: &str) -> RedisResult<u64> {
-    if keys.is_empty() {
-        return Err((ErrorKind::Client, "there is no ranking").into());
-    }
     let mut call = REMOVE.call(keys.iter().map(String::as_str));
     call.arg(member);
     REMOVE.run(&mut redis, &call).await

@@ -40,7 +40,7 @@ impl Trending {
     /// # Errors
     /// If no answer came, it may count, and would count twice if it were told again, unless by [`Self::update_from`].
     pub async fn update(&self, updates: impl IntoIterator<Item = Update>) -> Result<Applied, Error> {
-        self.bring("", unnumbered(updates)).await
+        self.update_from("", unnumbered(updates)).await
     }
 
     /// The same of a source's entries, each of which counts once: see
@@ -53,10 +53,6 @@ impl Trending {
         source: &str,
         updates: Vec<(StreamId, Update)>,
     ) -> Result<Applied, Error> {
-        self.bring(source, updates).await
-    }
-
-    async fn bring(&self, source: &str, updates: Vec<Numbered>) -> Result<Applied, Error> {
         let (mut applied, source) = (Applied::default(), Arc::from(source));
         for part in parts(&source, updates) {
             applied.taken += self.boards.happen(self.happening(&source, part)).await?.taken;

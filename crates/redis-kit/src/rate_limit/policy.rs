@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::gcra::Rate;
+use crate::plain_name::is_plain_name;
 
 /// A limit that has a name: so many units in a period.
 ///
@@ -46,8 +47,7 @@ pub enum InvalidLimit {
 impl Policy {
     /// A limit of so many units in a period: "10 per minute". As many may be used at once, and flow back one by one.
     pub fn new(name: &str, limit: u32, period: Duration) -> Result<Self, InvalidLimit> {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-        if !(1..=64).contains(&name.len()) || !name.bytes().all(is_part) {
+        if !is_plain_name(name) {
             return Err(InvalidLimit::Name(name.into()));
         }
         let micros = u64::try_from(period.as_micros()).unwrap_or(u64::MAX);

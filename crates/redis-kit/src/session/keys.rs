@@ -1,7 +1,7 @@
 //! Where sessions stand in Redis, spelled here and nowhere else.
 
 use super::token::SessionId;
-use crate::Error;
+use crate::{Error, plain_name::is_plain_name};
 
 /// The keys of one user's sessions, all in one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl UserKeys {
     /// # Errors
     /// [`Error::InvalidUserTag`].
     pub fn new(prefix: &str, tag: &str) -> Result<Self, Error> {
-        if !is_tag(tag) {
+        if !is_plain_name(tag) {
             return Err(Error::InvalidUserTag { tag: tag.to_owned() });
         }
         Ok(Self { index: format!("{prefix}session:{{{tag}}}") })
@@ -27,12 +27,6 @@ impl UserKeys {
     pub fn session(&self, id: &SessionId) -> String {
         format!("{}:{id}", self.index)
     }
-}
-
-/// Whether this may stand in a key and in a cookie: 1 to 64 of `[A-Za-z0-9_.-]`.
-pub(super) fn is_tag(tag: &str) -> bool {
-    let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
-    (1..=64).contains(&tag.len()) && tag.bytes().all(may_stand)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use super::keys::is_tag;
+use crate::plain_name::is_plain_name;
 
 /// The bytes of a token's secret part.
 const SECRET: usize = 32;
@@ -38,7 +38,7 @@ impl Token {
     pub fn parse(text: &str) -> Option<Self> {
         // A tag may contain dots, and the secret does not.
         let (tag, secret) = text.rsplit_once('.')?;
-        (is_tag(tag) && is_lowercase_hex(secret)).then(|| Self::of(tag, text.to_owned()))
+        (is_plain_name(tag) && is_lowercase_hex(secret)).then(|| Self::of(tag, text.to_owned()))
     }
 
     fn of(tag: &str, text: String) -> Self {

@@ -286,6 +286,16 @@ impl Bench {
         stats.lines().find_map(calls).unwrap_or(0)
     }
 
+    /// Waits until the server has been sent a command so often from now on.
+    pub(crate) async fn until_called(&self, command: &str, times: u64) {
+        let before = self.calls(command).await;
+        eventually(&format!("{command} to be sent"), LIMIT, || async {
+            let sent = self.calls(command).await - before;
+            if sent >= times { Ok(()) } else { Err(format!("it was {sent} times")) }
+        })
+        .await;
+    }
+
     /// Fails if somebody asks the server again and again without a pause.
     pub(crate) async fn assert_no_hot_loop(&self) {
         let processed = || async {

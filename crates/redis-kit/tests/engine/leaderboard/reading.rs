@@ -87,14 +87,7 @@ async fn a_page_is_one_command() {
     let bench = Bench::start().await;
     let board = ten(&bench).await;
     board.top(all(), 1).await.unwrap();
-    let calls = async || {
-        let stats: String = bench.run(&["INFO", "commandstats"]).await;
-        let calls = |name: &str| {
-            let line = stats.lines().find(|line| line.starts_with(&format!("cmdstat_{name}:calls=")));
-            line.map_or(0, |line| line.split(['=', ',']).nth(1).unwrap().parse::<u64>().unwrap())
-        };
-        (calls("evalsha"), calls("eval"))
-    };
+    let calls = async || (bench.calls("evalsha").await, bench.calls("eval").await);
     let before = calls().await;
     board.page(all(), 2, 5).await.unwrap();
     board.around(all(), "m5", 3).await.unwrap();

@@ -19,12 +19,7 @@ fn paused(options: WorkerOptions) -> (WorkerOptions, Pause) {
 
 /// Waits until a paused worker has gone round so often that it would have taken what is there.
 async fn long_enough(bench: &Bench) {
-    let asked = bench.calls("exists").await;
-    eventually("the worker to go round", LIMIT, || async {
-        let asked = bench.calls("exists").await - asked;
-        if asked >= 5 { Ok(()) } else { Err(format!("it did {asked} times")) }
-    })
-    .await;
+    bench.until_called("exists", 5).await;
 }
 
 #[tokio::test]

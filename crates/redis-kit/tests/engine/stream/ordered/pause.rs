@@ -25,12 +25,7 @@ async fn done_is(bench: &Bench, names: &[&str]) {
 
 /// Waits until a paused worker has looked so often that it would have passed what is there.
 async fn long_enough(bench: &Bench) {
-    let looked = bench.calls("evalsha").await;
-    eventually("the worker to look", LIMIT, || async {
-        let looked = bench.calls("evalsha").await - looked;
-        if looked >= 10 { Ok(()) } else { Err(format!("it did {looked} times")) }
-    })
-    .await;
+    bench.until_called("evalsha", 10).await;
 }
 
 #[tokio::test]
