@@ -8,16 +8,13 @@ use common::{
     names::groups,
 };
 use redis_kit::{
-    stream::{Producer, Slot, StreamId, end, read_after},
+    stream::{Entry, Producer, StreamId, end},
     trace::TraceContext,
 };
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::{installation::Installation, printable::printable, report};
-
-/// How often the control stream is looked at.
-const GLANCE: Duration = Duration::from_millis(50);
+use crate::{awaited::find_behind, installation::Installation, printable::printable, report};
 
 /// Who asks, and how patiently.
 #[derive(clap::Args)]
@@ -83,34 +80,27 @@ fn nobody_did(service: &str, patience: Duration) -> String {
 /// and what came of it.
 async fn carried_out(
     installation: &Installation,
-    mut position: StreamId,
+    position: StreamId,
     request: StreamId,
     deadline: Instant,
 ) -> anyhow::Result<Option<(String, bool, String)>> {
     let stream = installation.names.control_stream();
     let mut message_id = None;
-    loop {
-        let page =
-            read_after::<ControlEvent>(&mut installation.redis.clone(), &stream, position, 1000).await?;
-        for slot in &page.slots {
-            position = slot.id();
-            let Slot::Entry(entry) = slot else { continue };
+    let told =
+        find_behind(&installation.redis, &stream, position, deadline, |entry: &Entry<ControlEvent>| {
             if entry.id == request {
                 message_id = Some(entry.message_id);
             }
-            if let ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. } = &entry.message
-                && message_id == Some(*request)
-            {
-                return Ok(Some((instance.clone(), *succeeded, outcome.clone())));
+            match &entry.message {
+                ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. }
+                    if message_id == Some(*request) =>
+                {
+                    Some((instance.clone(), *succeeded, outcome.clone()))
+                }
+                _ => None,
             }
-        }
-        if page.slots.is_empty() {
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            sleep(GLANCE).await;
-        }
-    }
+        });
+    Ok(told.await?)
 }
 
 /// Prints what came of requests. Fails if one of them was not carried out.

@@ -2,6 +2,7 @@
 //! `orderly load` places orders at it, and `orderly verify` tells whether nothing was lost or charged twice.
 
 mod audit;
+mod awaited;
 mod books;
 mod command;
 mod completions;

@@ -7,13 +7,13 @@ use common::{
 };
 use redis_kit::{
     cmd,
-    stream::{Producer, Slot, StreamId, end, read_after},
+    stream::{Entry, Producer, end},
     trace::TraceContext,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::installation::Installation;
+use crate::{awaited::find_behind, installation::Installation};
 
 /// What `orderly payments resolve` is told.
 #[derive(clap::Args)]
@@ -38,9 +38,6 @@ pub(crate) struct ResolveArgs {
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     wait: u64,
 }
-
-/// How often the journal is looked at.
-const GLANCE: Duration = Duration::from_millis(50);
 
 pub(super) async fn run(args: &ResolveArgs) -> anyhow::Result<()> {
     let installation = Installation::reach(&args.installation).await?;
@@ -71,8 +68,12 @@ pub(super) async fn run(args: &ResolveArgs) -> anyhow::Result<()> {
              parked, and say it again if so: a second decision changes nothing",
         )?;
     let deadline = Instant::now() + Duration::from_secs(args.wait);
-    let told = outcome(&installation, &journal, before, &resolution, &parked, deadline).await?;
-    match told {
+    // What the journal tells of the decision, or why it was refused.
+    let told = find_behind(&installation.redis, &journal, before, deadline, |entry: &Entry<OrderEvent>| {
+        let is_of_order = entry.message.order_id() == parked.order_id;
+        is_of_order.then(|| tells(&entry.message, &resolution)).flatten()
+    });
+    match told.await? {
         Some(Ok(outcome)) => {
             anstream::println!("{outcome}");
             Ok(())
@@ -101,35 +102,6 @@ async fn find(installation: &Installation, id: Uuid) -> anyhow::Result<Option<Pa
         }
     }
     Ok(None)
-}
-
-/// What the journal tells of the decision, or why it was refused.
-async fn outcome(
-    installation: &Installation,
-    journal: &str,
-    mut position: StreamId,
-    decided: &Resolution,
-    parked: &ParkedPayment,
-    deadline: Instant,
-) -> anyhow::Result<Option<Result<String, String>>> {
-    loop {
-        let page = read_after::<OrderEvent>(&mut installation.redis.clone(), journal, position, 1000).await?;
-        for slot in &page.slots {
-            position = slot.id();
-            let Slot::Entry(entry) = slot else { continue };
-            if entry.message.order_id() == parked.order_id
-                && let Some(told) = tells(&entry.message, decided)
-            {
-                return Ok(Some(told));
-            }
-        }
-        if page.slots.is_empty() {
-            if Instant::now() >= deadline {
-                return Ok(None);
-            }
-            sleep(GLANCE).await;
-        }
-    }
 }
 
 fn tells(event: &OrderEvent, decided: &Resolution) -> Option<Result<String, String>> {
