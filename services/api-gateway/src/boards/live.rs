@@ -5,33 +5,26 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
-use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
-use futures_util::{
-    StreamExt,
-    stream::{BoxStream, unfold},
-};
+use axum::response::sse::Event;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
 use super::view::{BoardView, Selection};
-use crate::app::App;
+use crate::{
+    app::App,
+    edge::sse::{EventStream, event_stream},
+};
 
 /// How often a ranking is read while somebody watches.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// How often a silent connection says that it is still there.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
 /// How many members are read, for whoever wants to see the most.
 pub(super) const MOST: u32 = 100;
-
-pub(super) type BoardStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
 
 /// What is watched, for as long as somebody does.
 #[derive(Default)]
@@ -54,15 +47,14 @@ struct Watcher {
 }
 
 /// The ranking's first `limit`, and again whenever they change.
-pub(super) fn watch(app: &App, selection: Selection, limit: u32) -> BoardStream {
+pub(super) fn watch(app: &App, selection: Selection, limit: u32) -> EventStream {
     let watch = app.boards.watches.of(app, selection);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let watcher = Watcher { seen: watch.seen.clone(), _watch: watch, limit, told: None };
-    let events = unfold(watcher, |mut watcher| async move {
+    event_stream(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
-        Some((Ok(event), watcher))
-    });
-    Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+        Some((event, watcher))
+    })
 }
 
 impl Watches {

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     app::App,
     docs::{BadRequest, NotFound, Unavailable},
+    edge::query::{bad_request, parameters, within},
     error::redis_failed,
     plain_id::is_plain_id,
 };
@@ -73,7 +74,7 @@ async fn show_board(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let board = read_board(board.ok().map(|Path(board)| board))?;
-    let Query(Wanted { window, currency, limit }) = wanted.map_err(|rejection| bad(rejection.body_text()))?;
+    let Wanted { window, currency, limit } = parameters(wanted)?;
     let selection = select(board, window.as_deref(), currency.as_deref())?;
     let limit = within(limit, LIMIT, 1..=live::MOST, "limit")?;
     let mut response = if wants_events(&headers) {
@@ -119,16 +120,11 @@ async fn show_member(
     let board = read_board(board)?;
     let unranked = || Problem::new(StatusCode::NOT_FOUND, "nobody of this name is in this ranking");
     let member = member.filter(|member| is_plain_id(member)).ok_or_else(unranked)?;
-    let Query(Around { window, currency, neighbours }) =
-        around.map_err(|rejection| bad(rejection.body_text()))?;
+    let Around { window, currency, neighbours } = parameters(around)?;
     let selection = select(board, window.as_deref(), currency.as_deref())?;
     let neighbours = within(neighbours, NEIGHBOURS, 0..=50, "neighbours")?;
     let found = app.boards.around(selection, &member, neighbours).await;
     found.map_err(|error| redis_failed(&error))?.map(Json).ok_or_else(unranked)
-}
-
-fn bad(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, detail)
 }
 
 fn read_board(name: Option<String>) -> Result<Board, Problem> {
@@ -139,30 +135,19 @@ fn read_board(name: Option<String>) -> Result<Board, Problem> {
 /// The ranking that is meant. What says nothing about a board must not be said.
 fn select(board: Board, window: Option<&str>, currency: Option<&str>) -> Result<Selection, Problem> {
     if board == Board::TrendingProducts && window.is_some() {
-        return Err(bad("what is trending has no window"));
+        return Err(bad_request("what is trending has no window"));
     }
     if board != Board::TopCustomers && currency.is_some() {
-        return Err(bad("products are counted, and have no currency"));
+        return Err(bad_request("products are counted, and have no currency"));
     }
-    let window = window.map_or(Ok(WINDOW), str::parse).map_err(|error| bad(error.to_string()))?;
+    let window = window.map_or(Ok(WINDOW), str::parse).map_err(|error| bad_request(error.to_string()))?;
     let currency = currency.map_or(Some(CURRENCY), Currency::from_code);
-    let currency = currency.ok_or_else(|| bad("currency is no code of ISO 4217, such as EUR"))?;
+    let currency = currency.ok_or_else(|| bad_request("currency is no code of ISO 4217, such as EUR"))?;
     Ok(match board {
         Board::TopCustomers => Selection::TopCustomers { window, currency },
         Board::TopProducts => Selection::TopProducts { window },
         Board::TrendingProducts => Selection::TrendingProducts,
     })
-}
-
-fn within(
-    given: Option<u32>,
-    default: u32,
-    range: std::ops::RangeInclusive<u32>,
-    name: &str,
-) -> Result<u32, Problem> {
-    let number = given.unwrap_or(default);
-    let (least, most) = (range.start(), range.end());
-    if range.contains(&number) { Ok(number) } else { Err(bad(format!("{name} is from {least} to {most}"))) }
 }
 
 /// Whether the client says that it takes events.

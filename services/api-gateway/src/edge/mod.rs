@@ -6,7 +6,9 @@
 //! | who sent it | `caller.rs` |
 //! | whether another site made a browser send it | `cross_origin.rs` |
 //! | its body | `body.rs` |
+//! | what stands behind the `?` | `query.rs` |
 //! | what browsers are told about every answer | `answers.rs` |
+//! | events that are told as they happen | `sse.rs` |
 //! | what it is called in its answer | `request_id.rs` |
 
 mod answers;
@@ -14,7 +16,9 @@ pub(crate) mod body;
 mod caller;
 mod client_address;
 mod cross_origin;
+pub(crate) mod query;
 mod request_id;
+pub(crate) mod sse;
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 

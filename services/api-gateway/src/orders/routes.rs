@@ -34,6 +34,7 @@ use crate::{
     edge::{
         Admin, ClientAddress, LoggedIn,
         body::{JsonBody, parse},
+        query::{bad_request, parameters, within},
     },
     error::redis_failed,
     limits,
@@ -219,14 +220,10 @@ async fn list_orders(
     LoggedIn(SessionOf { session, .. }): LoggedIn,
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<OrderList>, Problem> {
-    let bad = |detail: String| Problem::new(StatusCode::BAD_REQUEST, detail);
-    let Query(wanted) = wanted.map_err(|rejection| bad(rejection.body_text()))?;
-    let limit = wanted.limit.unwrap_or(PAGE);
-    if !(1..=MAX_PAGE).contains(&limit) {
-        return Err(bad(format!("limit is from 1 to {MAX_PAGE}")));
-    }
+    let wanted = parameters(wanted)?;
+    let limit = within(wanted.limit, PAGE, 1..=MAX_PAGE, "limit")?;
     let cursor: Option<Cursor> = match wanted.cursor {
-        Some(text) => Some(text.parse().map_err(|_| bad("cursor is none that this list gave out".into()))?),
+        Some(text) => Some(text.parse().map_err(|_| bad_request("cursor is none that this list gave out"))?),
         None => None,
     };
     let login = session.data;
@@ -236,7 +233,7 @@ async fn list_orders(
     }
     // Of what no customer is called, some databases do not even let themselves be asked.
     if !is_plain_id(&customer_id) {
-        return Err(bad("customer_id is nobody's".into()));
+        return Err(bad_request("customer_id is nobody's"));
     }
     let (orders, next) = app.orders.page(&customer_id, cursor, limit).await?;
     Ok(Json(OrderList { orders, next_cursor: next.map(|cursor| cursor.to_string()) }))
@@ -287,8 +284,7 @@ async fn follow_orders(
 fn last_event_id<T>(headers: &HeaderMap, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
     let Some(text) = headers.get("last-event-id") else { return Ok(None) };
     let position = text.to_str().ok().and_then(read);
-    let unknown =
-        || Problem::new(StatusCode::BAD_REQUEST, "Last-Event-ID is none that this stream ever told");
+    let unknown = || bad_request("Last-Event-ID is none that this stream ever told");
     position.map(Some).ok_or_else(unknown)
 }
 

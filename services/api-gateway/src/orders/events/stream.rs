@@ -1,13 +1,9 @@
 //! What a listener's connection is sent.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
-use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+use axum::response::sse::Event;
 use common::{messages::OrderId, positions::Positions, problem::Problem};
-use futures_util::{
-    StreamExt,
-    stream::{BoxStream, unfold},
-};
 use redis_kit::{
     Backoff,
     session::{SessionOf, Token},
@@ -16,7 +12,13 @@ use redis_kit::{
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Follower, follower::Step};
-use crate::{accounts::Login, app::App, error::redis_failed, orders::view::OrderView};
+use crate::{
+    accounts::Login,
+    app::App,
+    edge::sse::{EventStream, event_stream},
+    error::redis_failed,
+    orders::view::OrderView,
+};
 
 /// How often it is looked whether the listener still may listen, and how the order stands.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
@@ -26,8 +28,6 @@ const MOST_PAGES: usize = 20;
 
 /// After a failure of Redis.
 const RETRY: Backoff = Backoff { base: Duration::from_millis(100), limit: Duration::from_secs(2) };
-
-pub(in crate::orders) type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
 
 /// One connection.
 struct Listener {
@@ -88,11 +88,10 @@ impl Listener {
     }
 
     fn events(self) -> EventStream {
-        let events = unfold(self, |mut listener| async move {
+        event_stream(self, |mut listener| async move {
             let event = listener.next().await?;
-            Some((Ok(event), listener))
-        });
-        Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(LOOK_AGAIN))
+            Some((event, listener))
+        })
     }
 
     /// The next event to send; `None` if it was the last.

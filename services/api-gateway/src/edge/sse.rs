@@ -1,0 +1,28 @@
+//! Server-sent events.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream, Sse};
+use futures_util::{
+    StreamExt,
+    stream::{BoxStream, unfold},
+};
+
+/// How often a silent connection says that it is still there.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// A connection on which events are told.
+pub(crate) type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
+
+/// Tells one event after the other, each by what the one before left, until there is none.
+pub(crate) fn event_stream<S, Next>(from: S, next: impl Fn(S) -> Next + Send + 'static) -> EventStream
+where
+    S: Send + 'static,
+    Next: Future<Output = Option<(Event, S)>> + Send + 'static,
+{
+    let events = unfold((from, next), |(from, next)| async move {
+        let (event, left) = next(from).await?;
+        Some((Ok(event), (left, next)))
+    });
+    Sse::new(events.boxed()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
