@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{control::Pauses, health::Health, names::Names};
+use crate::{control::Pauses, health::Health, instances, names::Names};
 
 static DESCRIBE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("heartbeat.lua")));
 
@@ -74,22 +74,29 @@ pub(crate) fn start(
     health: Health,
     pauses: Pauses,
 ) -> (Heartbeat, LastBeat) {
-    let key = names.service(description.service, &description.instance);
     let beat = LastBeat::default();
     let stop = CancellationToken::new();
-    let task =
-        tokio::spawn(keep_describing(key, description, redis, (health, pauses), beat.clone(), stop.clone()));
+    let task = tokio::spawn(keep_describing(
+        names.clone(),
+        description,
+        redis,
+        (health, pauses),
+        beat.clone(),
+        stop.clone(),
+    ));
     (Heartbeat { stop, task }, beat)
 }
 
 async fn keep_describing(
-    key: String,
+    names: Names,
     description: Description,
     mut redis: Connection,
     (health, pauses): (Health, Pauses),
     beat: LastBeat,
     stop: CancellationToken,
 ) {
+    let Description { service, instance, .. } = &description;
+    let key = names.service(service, instance);
     let started_at = Timestamp::now().to_string();
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -104,12 +111,17 @@ async fn keep_describing(
             ("ready", u8::from(health.is_ready()).to_string()),
             ("paused", pauses.on().join(",")),
         ];
-        if let Err(error) = describe(&key, &description, now, &mut redis).await {
+        let described = match describe(&key, &description, now, &mut redis).await {
+            Ok(()) => instances::enter(&mut redis, &names, service, instance).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = described {
             debug!(%error, "could not describe this instance");
         }
     }
-    let gone = redis_kit::cmd("DEL").arg(&key).exec_async(&mut redis).await;
-    if let Err(error) = gone {
+    let gone = redis_kit::cmd("DEL").arg(&key).exec_async(&mut redis).await.map_err(Error::from);
+    let left = instances::leave(&mut redis, &names, service, instance).await;
+    if let Err(error) = gone.and(left) {
         debug!(%error, "could not remove the description; it expires by itself");
     }
 }

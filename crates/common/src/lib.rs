@@ -14,7 +14,7 @@
 //! | [`http`], [`health`], [`problem`] | the HTTP server and its probes, readiness, errors over HTTP |
 //! | [`probe`] | asking another service whether it is ready |
 //! | [`first_written`] | values that the first service ever writes |
-//! | [`heartbeat`] | how each instance shows itself in Redis |
+//! | [`heartbeat`], [`instances`] | how each instance shows itself in Redis, and how all are found |
 //! | [`crash`] | points at which tests let a process die |
 //! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
 
@@ -24,6 +24,7 @@ pub mod first_written;
 pub mod health;
 pub mod heartbeat;
 pub mod http;
+pub mod instances;
 pub mod messages;
 pub mod money;
 pub mod names;

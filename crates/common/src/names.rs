@@ -157,6 +157,11 @@ impl Names {
         self.name(format_args!("service:{service}:{instance}"))
     }
 
+    /// A sorted set: where to look for running instances, `<service>:<instance>` by their last sign of life.
+    pub fn instances(&self) -> String {
+        self.name(format_args!("instances"))
+    }
+
     /// A string: the number of partitions that the data lives in.
     pub fn partitions(&self) -> String {
         self.name(format_args!("partitions"))

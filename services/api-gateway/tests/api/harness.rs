@@ -306,7 +306,7 @@ impl Store {
     pub(crate) async fn traces(&self) -> (Vec<String>, usize) {
         let mut keys = self.keys("*").await;
         keys.retain(|key| {
-            !["service:", "control-stream:", "product"]
+            !["service:", "instances", "control-stream:", "product"]
                 .iter()
                 .any(|other| key.trim_start_matches('{').starts_with(other))
         });

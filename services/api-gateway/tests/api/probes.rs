@@ -48,6 +48,8 @@ async fn an_instance_describes_itself_in_redis_and_says_good_bye() {
         if described { Ok(()) } else { Err(format!("{found:?}")) }
     })
     .await;
+    assert_eq!(store.say::<Vec<String>>(&["ZRANGE", "instances", "0", "-1"]).await, ["api-gateway:a"]);
     gateway.stop().await.unwrap();
     assert!(store.keys("service:*").await.is_empty());
+    assert!(store.keys("instances").await.is_empty());
 }

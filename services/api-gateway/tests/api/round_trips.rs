@@ -62,6 +62,7 @@ fn is_by_itself(line: &str) -> bool {
     let others = [
         " lua] ",
         "{control}",
+        "\"instances\"",
         "service:",
         "\"PING\"",
         "\"CONFIG\"",
