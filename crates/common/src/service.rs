@@ -87,8 +87,9 @@ pub struct Service {
     pub partitions: Partitions,
     /// The parts that must be well.
     pub health: Health,
+    /// The name of this instance among those of its service.
+    pub instance: String,
     name: &'static str,
-    instance: String,
     address: SocketAddr,
     mount: Mount,
     server: JoinHandle<std::io::Result<()>>,

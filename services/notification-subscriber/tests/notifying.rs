@@ -102,7 +102,9 @@ fn declined(order_id: OrderId) -> OrderEvent {
         payment_id: PaymentId::of(order_id),
         amount: Money::parse("49.80", "EUR").unwrap(),
         reason: "no".into(),
+        attempt: None,
         resolution: None,
+        tried: None,
     }
 }
 

@@ -23,7 +23,7 @@ pub const NAME: &str = services::PAYMENT_PRODUCER;
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
     let payments = service.names.payments_streams(service.partitions);
-    let requester = PaymentRequester::new(payments.clone());
+    let requester = PaymentRequester { instance: service.instance.clone(), payments: payments.clone() };
     let options = WorkerOptions { max_attempts: None, ..config.consumer.options() };
     let streams = service.names.orders_streams(service.partitions);
     let worker = service.join(&streams, groups::PAYMENT_PRODUCER, requester, options).await?;

@@ -1,20 +1,16 @@
 use common::{
     crash::{self, Point},
-    messages::{OrderEvent, PaymentId, PaymentTask},
+    messages::{OrderEvent, PaymentId, PaymentTask, Taken},
 };
 use redis_kit::stream::{Commit, Delivery, Failure, Handler};
 use tracing::info;
 
 /// Asks for the payment of an order that was placed.
 pub(crate) struct PaymentRequester {
-    payments: Vec<String>,
-}
-
-impl PaymentRequester {
-    /// `payments` are the payment streams by partition.
-    pub(crate) fn new(payments: Vec<String>) -> Self {
-        Self { payments }
-    }
+    /// Who this is.
+    pub(crate) instance: String,
+    /// The payment streams by partition.
+    pub(crate) payments: Vec<String>,
 }
 
 impl Handler for PaymentRequester {
@@ -28,7 +24,8 @@ impl Handler for PaymentRequester {
         let payment_id = PaymentId::of(order_id);
         let trace_id = delivery.trace.trace_id();
         info!(%order_id, %payment_id, trace_id, amount = %total, "requesting the payment");
-        let task = PaymentTask::Requested { payment_id, order_id, customer_id, amount: total };
+        let taken = Some(Taken { by: self.instance.clone(), given_at: delivery.first_delivered });
+        let task = PaymentTask::Requested { payment_id, order_id, customer_id, amount: total, taken };
         // An order's payment stays in its partition, so that one script can touch both.
         let payments = &self.payments[delivery.partition];
         crash::point(Point::BeforeRequest);

@@ -10,11 +10,15 @@ use common::{
     names::{Names, groups},
     partition::Partitions,
 };
+use jiff::Timestamp;
 use redis::{
     AsyncCommands,
     streams::{StreamInfoGroupsReply, StreamRangeReply},
 };
-use redis_kit::{stream::encode, trace::TraceContext};
+use redis_kit::{
+    stream::{encode, now},
+    trace::TraceContext,
+};
 use test_support::{ServiceUnderTest, eventually};
 
 /// Long enough for a busy machine: only a test that fails waits so long.
@@ -29,7 +33,7 @@ struct Desk {
 
 impl Desk {
     async fn open() -> Self {
-        let producer = ServiceUnderTest::start(payment_producer::run, &[]).await;
+        let producer = ServiceUnderTest::start(payment_producer::run, &["--instance", "producer-1"]).await;
         Self { producer, names: Names::default(), partitions: Partitions::new(4) }
     }
 
@@ -55,14 +59,15 @@ impl Desk {
         .await;
     }
 
-    /// The payments of a partition that are requested, each with its trace.
-    async fn requested(&self, partition: u16) -> Vec<(PaymentTask, TraceContext)> {
+    /// The payments of a partition that are requested, each with its trace and when that was.
+    async fn requested(&self, partition: u16) -> Vec<(PaymentTask, TraceContext, Timestamp)> {
         let stream = self.names.payments_stream(partition);
         let entries: StreamRangeReply = self.producer.redis.clone().xrange_all(stream).await.unwrap();
         let task = |entry: &redis::streams::StreamId| {
             let field = |name| entry.get::<String>(name).unwrap();
             assert_eq!(field("type"), "payment.requested");
-            (serde_json::from_str(&field("data")).unwrap(), field("traceparent").parse().unwrap())
+            let task = serde_json::from_str(&field("data")).unwrap();
+            (task, field("traceparent").parse().unwrap(), field("occurred_at").parse().unwrap())
         };
         entries.ids.iter().map(task).collect()
     }
@@ -82,15 +87,23 @@ async fn a_placed_order_asks_for_its_one_payment_in_its_own_partition_and_trace(
     let desk = Desk::open().await;
     for partition in desk.partitions.all() {
         let (order_id, trace) = (desk.partitions.draw_order_id(partition), TraceContext::root());
+        let before = now();
         desk.append(&placed(order_id), &trace).await;
         desk.until_idle(partition).await;
         let requested = desk.requested(partition).await;
-        let (tasks, traces): (Vec<_>, Vec<_>) = requested.into_iter().unzip();
-        let customer_id = "42".into();
+        let [(task, task_trace, done_at)] = requested.as_slice() else { panic!("{requested:?}") };
+        let PaymentTask::Requested { taken: Some(taken), .. } = task else { panic!("{task:?}") };
+        assert_eq!(taken.by, "producer-1");
+        let in_order = [before, taken.given_at, *done_at, now()];
+        assert!(in_order.is_sorted(), "{in_order:?}");
+        let (customer_id, taken) = ("42".into(), Some(taken.clone()));
         let payment_id = PaymentId::of(order_id);
-        assert_eq!(tasks, [PaymentTask::Requested { payment_id, order_id, customer_id, amount: price() }]);
-        assert_eq!(traces[0].trace_id(), trace.trace_id());
-        assert_ne!(traces[0], trace, "a step of its own in the trace");
+        assert_eq!(
+            *task,
+            PaymentTask::Requested { payment_id, order_id, customer_id, amount: price(), taken }
+        );
+        assert_eq!(task_trace.trace_id(), trace.trace_id());
+        assert_ne!(*task_trace, trace, "a step of its own in the trace");
     }
 }
 
@@ -110,6 +123,7 @@ async fn what_became_of_a_payment_asks_for_no_other() {
             charge_id,
             attempt: 1,
             resolution: None,
+            tried: None,
         },
         OrderEvent::PaymentDeclined {
             order_id,
@@ -117,7 +131,9 @@ async fn what_became_of_a_payment_asks_for_no_other() {
             payment_id,
             amount,
             reason: reason.into(),
+            attempt: None,
             resolution: None,
+            tried: None,
         },
         OrderEvent::PaymentParked {
             order_id,
@@ -126,8 +142,15 @@ async fn what_became_of_a_payment_asks_for_no_other() {
             amount,
             reason: reason.into(),
             attempts: 12,
+            tried: None,
         },
-        OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt: 1, reason: reason.into() },
+        OrderEvent::PaymentAttemptFailed {
+            order_id,
+            payment_id,
+            attempt: 1,
+            reason: reason.into(),
+            tried: None,
+        },
     ] {
         desk.append(&event, &TraceContext::root()).await;
     }

@@ -5,7 +5,7 @@ use common::{
     messages::{PaymentId, PaymentTask},
     names::Names,
 };
-use redis_kit::stream::{Begun, Commit, Delivery, Exclusive, Failure, Handler};
+use redis_kit::stream::{self, Begun, Commit, Delivery, Exclusive, Failure, Handler};
 use tokio::time::Instant;
 use tracing::{debug, error, info};
 
@@ -19,6 +19,8 @@ use crate::{
 
 /// Charges payments, by one attempt at a time for each, and says what is to be recorded of them.
 pub(crate) struct Charger {
+    /// Who this is.
+    pub(crate) instance: String,
     pub(crate) provider: Provider,
     pub(crate) breaker: Breaker,
     pub(crate) policy: Policy,
@@ -32,7 +34,7 @@ impl Handler for Charger {
 
     async fn handle(&self, delivery: Delivery<PaymentTask>) -> Result<Commit, Failure> {
         match delivery.message.clone() {
-            PaymentTask::Requested { payment_id, order_id, customer_id, amount } => {
+            PaymentTask::Requested { payment_id, order_id, customer_id, amount, .. } => {
                 self.charge(&delivery, Payment { id: payment_id, order_id, customer_id, amount }).await
             }
             PaymentTask::Resolved { payment_id, order_id, resolution } => {
@@ -48,8 +50,8 @@ impl Charger {
         crash::point(Point::BeforeBegin);
         let asked_at = Instant::now();
         let work = self.work(delivery, payment.id, &State::MAY_BE_CHARGED, payment.fields());
-        let attempted = match delivery.begin(&work).await? {
-            Begun::Attempt(attempt) => Attempted { delivery, attempt, payment },
+        let mut attempted = match delivery.begin(&work).await? {
+            Begun::Attempt(attempt) => self.attempted(delivery, attempt, payment),
             // It is settled or parked: a request that comes twice changes nothing.
             Begun::OtherState(_) => return Ok(Commit::new()),
             begun => return Err(not_now(&begun)),
@@ -67,10 +69,12 @@ impl Charger {
             drop(permit);
             Answer::Unknown { reason: "the process was stopped before it could ask".into() }
         } else {
+            let called_at = Instant::now();
             let answer = match step {
                 Step::Charge => answer(self.provider.charge(&attempted.payment).await),
                 Step::Ask => self.ask(&attempted.payment).await,
             };
+            attempted.called_for = Some(called_at.elapsed());
             if permit.report(!matches!(answer, Answer::Unknown { .. })) {
                 self.provider.connect_anew();
             }
@@ -100,6 +104,16 @@ impl Charger {
     /// Asks the provider what became of the payment's charge.
     pub(crate) async fn ask(&self, payment: &Payment) -> Answer {
         answer(self.provider.find(payment).await)
+    }
+
+    /// An attempt that has begun, and in which nobody was called yet.
+    pub(crate) fn attempted<'a>(
+        &'a self,
+        delivery: &'a Delivery<PaymentTask>,
+        attempt: stream::Attempt,
+        payment: Payment,
+    ) -> Attempted<'a> {
+        Attempted { by: &self.instance, delivery, attempt, payment, called_for: None }
     }
 
     /// An attempt at a payment that is in one of `states`.

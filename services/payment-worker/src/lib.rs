@@ -46,6 +46,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let provider = Provider::new(&config.provider)?;
     let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
     let charger = Charger {
+        instance: service.instance.clone(),
         provider,
         breaker: Breaker::new(config.provider.breaker_failures),
         policy: config.policy(),

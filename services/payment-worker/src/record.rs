@@ -1,9 +1,9 @@
 //! What is written of a payment: its record, its place among the parked ones, and the journal's event, always in one commit.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use common::{
-    messages::{OrderEvent, OrderId, ParkedPayment, PaymentId, PaymentTask, Resolution},
+    messages::{OrderEvent, OrderId, ParkedPayment, PaymentId, PaymentTask, Resolution, Tried},
     money::Money,
     names::Names,
 };
@@ -48,9 +48,13 @@ impl Payment {
 
 /// One attempt at a payment, which has begun.
 pub(crate) struct Attempted<'a> {
+    /// The instance that makes it.
+    pub(crate) by: &'a str,
     pub(crate) delivery: &'a Delivery<PaymentTask>,
     pub(crate) attempt: Attempt,
     pub(crate) payment: Payment,
+    /// How long the provider was called, if it was.
+    pub(crate) called_for: Option<Duration>,
 }
 
 impl Attempted<'_> {
@@ -61,7 +65,7 @@ impl Attempted<'_> {
         next: &Next,
         resolution: Option<Resolution>,
     ) -> Result<Commit, Error> {
-        let Self { delivery, attempt, payment } = self;
+        let Self { delivery, attempt, payment, .. } = self;
         let partition = partition_of(delivery);
         let (record, parked) = (names.payment(partition, payment.id), names.parked_payments(partition));
         let id = payment.id.to_string();
@@ -80,15 +84,29 @@ impl Attempted<'_> {
     }
 
     fn event(&self, next: &Next, resolution: Option<Resolution>) -> OrderEvent {
-        let attempt = self.attempt.number;
+        let (attempt, tried) = (self.attempt.number, Some(self.tried()));
         let Payment { id: payment_id, order_id, customer_id, amount } = self.payment.clone();
         match next.clone() {
-            Next::Paid { charge_id } => {
-                OrderEvent::Paid { order_id, customer_id, payment_id, amount, charge_id, attempt, resolution }
-            }
-            Next::Declined { code: reason } => {
-                OrderEvent::PaymentDeclined { order_id, customer_id, payment_id, amount, reason, resolution }
-            }
+            Next::Paid { charge_id } => OrderEvent::Paid {
+                order_id,
+                customer_id,
+                payment_id,
+                amount,
+                charge_id,
+                attempt,
+                resolution,
+                tried,
+            },
+            Next::Declined { code: reason } => OrderEvent::PaymentDeclined {
+                order_id,
+                customer_id,
+                payment_id,
+                amount,
+                reason,
+                attempt: Some(attempt),
+                resolution,
+                tried,
+            },
             Next::Parked { reason } => OrderEvent::PaymentParked {
                 order_id,
                 customer_id,
@@ -96,10 +114,20 @@ impl Attempted<'_> {
                 amount,
                 reason,
                 attempts: attempt,
+                tried,
             },
             Next::Again { reason } => {
-                OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt, reason }
+                OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt, reason, tried }
             }
+        }
+    }
+
+    fn tried(&self) -> Tried {
+        Tried {
+            by: self.by.to_owned(),
+            given_at: self.delivery.first_delivered,
+            began_at: self.attempt.at,
+            call_ms: self.called_for.map(milliseconds_begun),
         }
     }
 
@@ -116,6 +144,11 @@ impl Attempted<'_> {
             parked_at: self.attempt.at,
         }
     }
+}
+
+/// So that no call seems to have taken no time.
+fn milliseconds_begun(time: Duration) -> u64 {
+    u64::try_from(time.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 /// The partition that a task came from, and with it all of its payment's keys.

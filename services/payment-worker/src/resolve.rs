@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use common::messages::{OrderEvent, OrderId, PaymentId, PaymentTask, Resolution, Verdict};
 use redis_kit::stream::{Begun, Commit, Delivery, Failure};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::{
     charge::{Charger, not_now},
     payment::{Answer, Next, State},
-    record::{Attempted, Payment, partition_of},
+    record::{Payment, partition_of},
 };
 
 /// What a person decided, and about which payment.
@@ -36,22 +37,27 @@ impl Charger {
         };
         let payment = Payment::of_record(payment_id, &attempt.record)
             .ok_or_else(|| Failure::reject("the record of the payment does not say what is to be paid"))?;
-        let attempted = Attempted { delivery, attempt, payment };
+        let mut attempted = self.attempted(delivery, attempt, payment);
         let Resolution { by, why, verdict } = &decision.resolution;
         info!(%order_id, %payment_id, by, why, "settling the payment as a person decided");
         let still_parked = Commit::of_attempt(&attempted.attempt);
         let next = match verdict {
             Verdict::Paid { charge_id } => Next::Paid { charge_id: charge_id.clone() },
-            Verdict::Declined => match self.ask(&attempted.payment).await {
-                // The person may have been wrong, or the charge may have come late: the provider is believed.
-                Answer::Charged { charge_id } => Next::Paid { charge_id },
-                Answer::Declined { code } => Next::Declined { code },
-                Answer::NotFound => Next::Declined { code: "resolved".into() },
-                Answer::Refused { reason } => {
-                    return self.refuse(still_parked, delivery, decision, reason);
+            Verdict::Declined => {
+                let asked_at = Instant::now();
+                let answer = self.ask(&attempted.payment).await;
+                attempted.called_for = Some(asked_at.elapsed());
+                match answer {
+                    // The person may have been wrong, or the charge may have come late: the provider is believed.
+                    Answer::Charged { charge_id } => Next::Paid { charge_id },
+                    Answer::Declined { code } => Next::Declined { code },
+                    Answer::NotFound => Next::Declined { code: "resolved".into() },
+                    Answer::Refused { reason } => {
+                        return self.refuse(still_parked, delivery, decision, reason);
+                    }
+                    Answer::Unknown { reason } => return Err(Failure::retry(reason).writing(still_parked)),
                 }
-                Answer::Unknown { reason } => return Err(Failure::retry(reason).writing(still_parked)),
-            },
+            }
         };
         attempted.log(&next);
         Ok(attempted.outcome(&self.names, &next, Some(decision.resolution))?)

@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        messages::{LineItem, PaymentId, PaymentTask, Resolution, Verdict},
+        messages::{LineItem, PaymentId, PaymentTask, Resolution, Taken, Tried, Verdict},
         money::Money,
     };
     use iso_currency::Currency;
@@ -65,14 +65,23 @@ mod tests {
                 charge_id: "ch_1".into(),
                 attempt: 1,
                 resolution: None,
+                tried: Some(tried(Some(12))),
             },
-            OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt: 1, reason: "?".into() },
+            OrderEvent::PaymentAttemptFailed {
+                order_id,
+                payment_id,
+                attempt: 1,
+                reason: "?".into(),
+                tried: Some(tried(Some(5_000))),
+            },
             OrderEvent::PaymentDeclined {
                 order_id,
                 customer_id: customer(),
                 payment_id,
                 amount,
                 reason: "no".into(),
+                attempt: Some(1),
+                tried: Some(tried(None)),
                 resolution: Some(resolution(Verdict::Declined)),
             },
             OrderEvent::PaymentParked {
@@ -82,6 +91,7 @@ mod tests {
                 amount,
                 reason: "?".into(),
                 attempts: 12,
+                tried: Some(tried(Some(1))),
             },
             OrderEvent::PaymentResolutionRefused {
                 order_id,
@@ -96,11 +106,17 @@ mod tests {
         Resolution { verdict, by: "ann".into(), why: "she rang".into() }
     }
 
+    fn tried(call_ms: Option<u64>) -> Tried {
+        let began_at = "2026-01-31T12:00:00.123Z".parse().unwrap();
+        Tried { by: "payment-worker-1".into(), given_at: Timestamp::UNIX_EPOCH, began_at, call_ms }
+    }
+
     fn every_task() -> Vec<PaymentTask> {
         let (order_id, amount) = (Uuid::new_v4(), Money::new(1, Currency::EUR));
         let payment_id = PaymentId::of(order_id);
+        let taken = Some(Taken { by: "payment-producer-1".into(), given_at: Timestamp::UNIX_EPOCH });
         vec![
-            PaymentTask::Requested { payment_id, order_id, customer_id: "42".into(), amount },
+            PaymentTask::Requested { payment_id, order_id, customer_id: "42".into(), amount, taken },
             PaymentTask::Resolved { payment_id, order_id, resolution: resolution(Verdict::Declined) },
         ]
     }
@@ -117,6 +133,45 @@ mod tests {
     fn the_type_beside_the_json_is_the_type_in_the_json() {
         assert_types(&every_event());
         assert_types(&every_task());
+    }
+
+    /// As a program writes it that does not know these fields.
+    fn as_older_programs_write(message: &impl Message) -> Value {
+        let mut json = serde_json::to_value(message).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        fields.remove("taken");
+        fields.remove("tried");
+        if fields["type"] == "order.payment_declined" {
+            fields.remove("attempt");
+        }
+        json
+    }
+
+    fn assert_read<M: Message + PartialEq + std::fmt::Debug>(messages: &[M]) {
+        for message in messages {
+            let json = serde_json::to_value(message).unwrap();
+            assert_eq!(serde_json::from_value::<M>(json).unwrap(), *message);
+            let older = as_older_programs_write(message);
+            let read = serde_json::from_value::<M>(older.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), older, "and nothing is made up");
+        }
+    }
+
+    #[test]
+    fn what_older_programs_wrote_is_read_without_who_took_it_up_and_when() {
+        assert_read(&every_event());
+        assert_read(&every_task());
+    }
+
+    #[test]
+    fn who_took_it_up_and_when_stands_in_one_object_that_reads_well() {
+        let told = |message: &str| -> Value { serde_json::from_str(message).unwrap() };
+        let paid = serde_json::to_value(&every_event()[1]).unwrap();
+        let tried = r#"{"by":"payment-worker-1","given_at":"1970-01-01T00:00:00Z","began_at":"2026-01-31T12:00:00.123Z","call_ms":12}"#;
+        assert_eq!(paid["tried"], told(tried));
+        let requested = serde_json::to_value(&every_task()[0]).unwrap();
+        let taken = r#"{"by":"payment-producer-1","given_at":"1970-01-01T00:00:00Z"}"#;
+        assert_eq!(requested["taken"], told(taken));
     }
 
     #[test]

@@ -3,10 +3,12 @@
 
 mod announcement;
 mod control;
+mod hop;
 mod order;
 mod payment;
 
 pub use announcement::Announcement;
 pub use control::{Action, ControlEvent, LetterFilter};
+pub use hop::{Taken, Tried};
 pub use order::{LineItem, OrderEvent, OrderId};
 pub use payment::{ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict};

@@ -2,7 +2,7 @@ use redis_kit::stream::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{PaymentId, Resolution};
+use super::{PaymentId, Resolution, Tried};
 use crate::money::Money;
 
 /// An order's id: random (version 4), because whoever knows a guest's order id may see the order.
@@ -42,6 +42,9 @@ pub enum OrderEvent {
         /// Who decided so, if a person did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resolution: Option<Resolution>,
+        /// How the attempt was made; older workers do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<Tried>,
     },
     /// An attempt at a payment came to no definite answer: the money may have been moved or not. It is tried again.
     #[serde(rename = "order.payment_attempt_failed")]
@@ -54,6 +57,9 @@ pub enum OrderEvent {
         attempt: u32,
         /// What was learned instead of an answer.
         reason: String,
+        /// How the attempt was made; older workers do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<Tried>,
     },
     /// The provider refused to charge for an order. Final.
     #[serde(rename = "order.payment_declined")]
@@ -68,9 +74,15 @@ pub enum OrderEvent {
         amount: Money,
         /// The provider's code, such as `insufficient_funds`.
         reason: String,
+        /// Which attempt was declined, from 1; older workers do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<u32>,
         /// Who decided so, if a person did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         resolution: Option<Resolution>,
+        /// How the attempt was made; older workers do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<Tried>,
     },
     /// The payment cannot go on without a person.
     #[serde(rename = "order.payment_parked")]
@@ -88,6 +100,9 @@ pub enum OrderEvent {
         /// How often it was tried.
         #[serde(default)]
         attempts: u32,
+        /// How the last attempt was made; older workers do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<Tried>,
     },
     /// What a person decided about a payment was not carried out.
     #[serde(rename = "order.payment_resolution_refused")]

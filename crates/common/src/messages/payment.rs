@@ -5,7 +5,7 @@ use redis_kit::stream::Message;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::OrderId;
+use super::{OrderId, Taken};
 use crate::money::Money;
 
 /// A payment's id, and on every attempt the idempotency key by which the provider knows it.
@@ -50,6 +50,9 @@ pub enum PaymentTask {
         customer_id: String,
         /// What to charge.
         amount: Money,
+        /// Who asked for it; older producers do not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        taken: Option<Taken>,
     },
     /// Settle a parked payment as a person decided.
     #[serde(rename = "payment.resolved")]

@@ -87,6 +87,7 @@ impl Rig {
                 order_id,
                 customer_id: "42".into(),
                 amount: Money::parse("49.80", "EUR").expect("an amount"),
+                taken: None,
             };
             tasks[usize::from(partitions.of_order(order_id))].push(task);
         }

@@ -76,7 +76,7 @@ mod tests {
 
     fn attempt_failed(order_id: OrderId) -> OrderEvent {
         let payment_id = PaymentId::of(order_id);
-        OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt: 1, reason: "?".into() }
+        OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt: 1, reason: "?".into(), tried: None }
     }
 
     fn paid(order_id: OrderId, customer: &str) -> OrderEvent {
@@ -88,6 +88,7 @@ mod tests {
             charge_id: "ch_1".into(),
             attempt: 2,
             resolution: None,
+            tried: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What people read of an event, in colour.
 
 use anstyle::{AnsiColor, Style};
-use common::messages::{Announcement, LineItem, OrderEvent, Resolution};
+use common::messages::{Announcement, LineItem, OrderEvent, Resolution, Tried};
 use redis_kit::{
     stream::{Message, StreamId},
     trace::TraceContext,
@@ -65,18 +65,22 @@ fn parts(event: &OrderEvent) -> Vec<String> {
             let items: Vec<String> = items.iter().map(item).collect();
             vec![customer(customer_id), total.to_string(), items.join(", ")]
         }
-        OrderEvent::Paid { customer_id, amount, charge_id, attempt, resolution, .. } => {
-            let charge = format!("attempt {attempt}, charge {}", charge_id.escape_debug());
+        OrderEvent::Paid { customer_id, amount, charge_id, attempt, resolution, tried, .. } => {
+            let charge =
+                format!("attempt {attempt}{}, charge {}", by(tried.as_ref()), charge_id.escape_debug());
             let mut parts = vec![customer(customer_id), amount.to_string(), charge];
             parts.extend(resolution.as_ref().map(resolved));
             parts
         }
-        OrderEvent::PaymentAttemptFailed { attempt, reason, .. } => {
-            vec![format!("attempt {attempt}: {}", reason.escape_debug())]
+        OrderEvent::PaymentAttemptFailed { attempt, reason, tried, .. } => {
+            vec![format!("attempt {attempt}{}: {}", by(tried.as_ref()), reason.escape_debug())]
         }
-        OrderEvent::PaymentDeclined { customer_id, amount, reason, resolution, .. } => {
-            let mut parts =
-                vec![customer(customer_id), amount.to_string(), reason.escape_debug().to_string()];
+        OrderEvent::PaymentDeclined { customer_id, amount, reason, attempt, resolution, tried, .. } => {
+            let attempt = attempt
+                .map(|attempt| format!("attempt {attempt}{}: ", by(tried.as_ref())))
+                .unwrap_or_default();
+            let why = format!("{attempt}{}", reason.escape_debug());
+            let mut parts = vec![customer(customer_id), amount.to_string(), why];
             parts.extend(resolution.as_ref().map(resolved));
             parts
         }
@@ -88,6 +92,11 @@ fn parts(event: &OrderEvent) -> Vec<String> {
             vec![resolved(resolution), format!("refused: {}", reason.escape_debug())]
         }
     }
+}
+
+/// Who made an attempt, if that is told.
+fn by(tried: Option<&Tried>) -> String {
+    tried.map(|tried| format!(" by {}", tried.by.escape_debug())).unwrap_or_default()
 }
 
 fn item(LineItem { sku, quantity, .. }: &LineItem) -> String {
@@ -126,6 +135,8 @@ mod tests {
             payment_id: PaymentId::of(Uuid::nil()),
             amount: Money::parse("49.80", "EUR").unwrap(),
             reason: reason.into(),
+            attempt: None,
+            tried: None,
             resolution: Some(Resolution {
                 verdict: Verdict::Declined,
                 by: "ann".into(),
@@ -144,6 +155,21 @@ mod tests {
             line.ends_with("  customer 42  49.80 EUR  insufficient_funds  resolved by ann: she rang"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn an_attempt_is_told_with_its_worker_if_that_is_known() {
+        let failed = |tried| OrderEvent::PaymentAttemptFailed {
+            order_id: Uuid::nil(),
+            payment_id: PaymentId::of(Uuid::nil()),
+            attempt: 2,
+            reason: "no answer".into(),
+            tried,
+        };
+        let at = Timestamp::UNIX_EPOCH;
+        let tried = Tried { by: "payment-worker-1".into(), given_at: at, began_at: at, call_ms: Some(9) };
+        assert!(told(failed(None), false).ends_with("  attempt 2: no answer"));
+        assert!(told(failed(Some(tried)), false).ends_with("  attempt 2 by payment-worker-1: no answer"));
     }
 
     #[test]

@@ -280,6 +280,7 @@ async fn pay(system: &System, partition: u16, order_id: OrderId) {
         charge_id: "ch_1".into(),
         attempt: 1,
         resolution: None,
+        tried: None,
     };
     let journal = Producer::new(redis, Names::default().orders_stream(partition));
     journal.append(&paid, &TraceContext::root()).await.unwrap();

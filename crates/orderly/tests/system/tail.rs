@@ -133,7 +133,7 @@ async fn a_line_tells_what_people_want_to_know_and_the_trace_if_asked() {
     for told in [&id, "order.placed", "customer 42", "49.80 EUR", "2 × BOOK-1", "  trace "] {
         assert!(placed.contains(told), "{told:?} is not in {placed:?}");
     }
-    for told in [&id, "order.paid", "attempt 1, charge ch_", "  trace "] {
+    for told in [&id, "order.paid", "attempt 1 by payment-worker-", ", charge ch_", "  trace "] {
         assert!(paid.contains(told), "{told:?} is not in {paid:?}");
     }
     assert!(!placed.contains('\u{1b}'), "no colour where no terminal is: {placed:?}");

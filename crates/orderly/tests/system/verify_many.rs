@@ -73,6 +73,7 @@ async fn write_orders(redis: &mut Connection, orders: &[OrderId]) {
                     order_id,
                     customer_id: customer_id.clone(),
                     amount: price,
+                    taken: None,
                 };
                 let paid = OrderEvent::Paid {
                     order_id,
@@ -82,6 +83,7 @@ async fn write_orders(redis: &mut Connection, orders: &[OrderId]) {
                     charge_id: "ch_000000000001".into(),
                     attempt: 1,
                     resolution: None,
+                    tried: None,
                 };
                 append(&journal, fields(&placed));
                 append(&payments, fields(&requested));

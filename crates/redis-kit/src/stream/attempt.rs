@@ -11,7 +11,7 @@ use tracing::{Instrument, Span, info_span};
 use super::{
     Commit, Delivery, Failure, Handler, StreamId, Undecodable, WorkerOptions,
     competing::Claim,
-    message::{RawFields, decode, message_type, replayed_for},
+    message::{RawFields, decode, message_type, now, replayed_for},
     metrics::DeliveryMetrics,
 };
 use crate::{Connection, Error, trace::TraceContext};
@@ -53,7 +53,7 @@ impl RawEntry {
     /// Reads entries that nobody has had yet.
     pub(super) async fn read(read: &Cmd, reader: &mut Connection) -> Result<Vec<Self>, Error> {
         let reply: ReadReply = read.query_async(reader).await?;
-        let first_delivered = Timestamp::now();
+        let first_delivered = now();
         let fresh = |(id, fields)| Self { id, fields, failed: 0, first_delivered };
         Ok(reply.into_iter().flatten().flat_map(|(_, entries)| entries).map(fresh).collect())
     }

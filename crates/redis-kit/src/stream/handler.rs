@@ -68,7 +68,7 @@ pub struct Delivery<M> {
 impl<M> Delivery<M> {
     /// A message as no worker has delivered it, at its first attempt and now: for tests of handlers. [`Self::begin`] finds it lost.
     pub fn detached(message: M) -> Self {
-        let now = Timestamp::now();
+        let now = super::now();
         Self {
             message,
             stream_id: StreamId::ZERO,

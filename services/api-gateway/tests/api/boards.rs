@@ -48,6 +48,7 @@ fn paid(order_id: OrderId, customer: &str, amount: Money) -> OrderEvent {
         charge_id: "ch_1".into(),
         attempt: 1,
         resolution: None,
+        tried: None,
     }
 }
 

@@ -86,7 +86,13 @@ pub(crate) fn data(event: &Event) -> Value {
 
 fn failed(order_id: OrderId) -> OrderEvent {
     let payment_id = common::messages::PaymentId::of(order_id);
-    OrderEvent::PaymentAttemptFailed { order_id, payment_id, attempt: 1, reason: "no answer".into() }
+    OrderEvent::PaymentAttemptFailed {
+        order_id,
+        payment_id,
+        attempt: 1,
+        reason: "no answer".into(),
+        tried: None,
+    }
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ pub(crate) fn paid(order_id: OrderId) -> OrderEvent {
         charge_id: "ch_1".into(),
         attempt: 1,
         resolution: None,
+        tried: None,
     }
 }
 
@@ -35,14 +36,24 @@ fn declined(order_id: OrderId) -> OrderEvent {
         payment_id,
         amount: AMOUNT,
         reason,
+        attempt: None,
         resolution: None,
+        tried: None,
     }
 }
 
 fn parked(order_id: OrderId) -> OrderEvent {
     let (customer_id, payment_id) = ("42".into(), PaymentId::of(order_id));
     let reason = "the provider does not know".into();
-    OrderEvent::PaymentParked { order_id, customer_id, payment_id, amount: AMOUNT, reason, attempts: 12 }
+    OrderEvent::PaymentParked {
+        order_id,
+        customer_id,
+        payment_id,
+        amount: AMOUNT,
+        reason,
+        attempts: 12,
+        tried: None,
+    }
 }
 
 impl Shop {

@@ -6,7 +6,10 @@ use sandbox::FaultSettings;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::till::{Payment, Till};
+use crate::{
+    till::{Payment, Till},
+    tried::tried,
+};
 
 /// More than the sandbox's cards have.
 const TOO_MUCH: &str = "1000000.00";
@@ -26,6 +29,7 @@ async fn a_payment_is_charged_and_told_in_its_trace() {
         charge_id: charge_id.clone(),
         attempt: 1,
         resolution: None,
+        tried: Some(tried(&event)),
     };
     assert_eq!(event, paid);
     let record = till.record(&payment).await;
@@ -47,15 +51,18 @@ async fn a_declined_payment_is_told_with_the_providers_code() {
     let till = Till::open(FaultSettings::default()).await;
     let payment = Payment::of(TOO_MUCH);
     till.request(&payment).await;
+    let event = till.outcome(&payment).await;
     let declined = OrderEvent::PaymentDeclined {
         order_id: payment.order,
         customer_id: "42".into(),
         payment_id: payment.id,
         amount: payment.amount,
         reason: "amount_too_large".into(),
+        attempt: Some(1),
         resolution: None,
+        tried: Some(tried(&event)),
     };
-    assert_eq!(till.outcome(&payment).await, declined);
+    assert_eq!(event, declined);
     assert_eq!(till.record(&payment).await["state"], "declined");
 }
 

@@ -6,4 +6,5 @@ mod charging;
 mod dead;
 mod parked;
 mod till;
+mod tried;
 mod unknown;

@@ -4,35 +4,16 @@ use common::messages::{OrderEvent, Verdict};
 use sandbox::FaultSettings;
 use test_support::eventually;
 
-use crate::till::{PATIENCE, Payment, Till, resolution};
+use crate::till::{PATIENCE, Payment, Till, resolution, with_a_parked_payment};
 
 const REFUSED: [&str; 1] = ["order.payment_resolution_refused"];
-
-/// A till with one parked payment, whose provider is well again and has not charged.
-async fn with_a_parked_payment() -> (Till, Payment) {
-    let till = Till::open_with(
-        FaultSettings { error_rate: 1.0, ..FaultSettings::default() },
-        &["--charge-attempts", "1", "--ask-attempts", "1"],
-    )
-    .await;
-    let payment = Payment::of("49.80");
-    till.request(&payment).await;
-    let event = till.outcome(&payment).await;
-    assert!(matches!(event, OrderEvent::PaymentParked { .. }), "{event:?}");
-    till.heal().await;
-    (till, payment)
-}
-
-async fn settled(till: &Till, payment: &Payment) -> OrderEvent {
-    till.event(payment, &["order.paid", "order.payment_declined"]).await
-}
 
 #[tokio::test]
 async fn it_is_paid_if_a_person_says_so_and_the_journal_tells_who_and_why() {
     let (till, payment) = with_a_parked_payment().await;
     let verdict = Verdict::Paid { charge_id: "ch_by_phone".into() };
     till.resolve(&payment, verdict.clone()).await;
-    let OrderEvent::Paid { charge_id, resolution: told, amount, .. } = settled(&till, &payment).await else {
+    let OrderEvent::Paid { charge_id, resolution: told, amount, .. } = till.settled(&payment).await else {
         panic!("not paid")
     };
     assert_eq!((charge_id.as_str(), amount), ("ch_by_phone", payment.amount));
@@ -45,7 +26,7 @@ async fn it_is_paid_if_a_person_says_so_and_the_journal_tells_who_and_why() {
 async fn it_is_declined_if_a_person_says_so_and_the_provider_knows_of_no_charge() {
     let (till, payment) = with_a_parked_payment().await;
     till.resolve(&payment, Verdict::Declined).await;
-    let OrderEvent::PaymentDeclined { reason, resolution: told, .. } = settled(&till, &payment).await else {
+    let OrderEvent::PaymentDeclined { reason, resolution: told, .. } = till.settled(&payment).await else {
         panic!("not declined")
     };
     assert_eq!((reason.as_str(), told), ("resolved", Some(resolution(Verdict::Declined))));
@@ -57,7 +38,7 @@ async fn it_is_paid_although_a_person_says_declined_if_the_provider_has_charged(
     let (till, payment) = with_a_parked_payment().await;
     let charged = till.charge_by_hand(&payment, "49.80").await;
     till.resolve(&payment, Verdict::Declined).await;
-    let OrderEvent::Paid { charge_id, resolution: told, .. } = settled(&till, &payment).await else {
+    let OrderEvent::Paid { charge_id, resolution: told, .. } = till.settled(&payment).await else {
         panic!("not paid")
     };
     assert_eq!((charge_id, told), (charged, Some(resolution(Verdict::Declined))));
@@ -89,7 +70,7 @@ async fn it_is_not_declined_before_the_provider_has_answered() {
     .await;
     assert_eq!((till.record(&payment).await["state"].as_str(), till.parked().await.len()), ("parked", 1));
     till.heal().await;
-    let event = settled(&till, &payment).await;
+    let event = till.settled(&payment).await;
     assert!(matches!(event, OrderEvent::PaymentDeclined { .. }), "{event:?}");
 }
 

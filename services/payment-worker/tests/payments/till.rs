@@ -27,6 +27,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) const PARTITION: u16 = 3;
 
+/// The worker's name.
+pub(crate) const INSTANCE: &str = "worker-1";
+
 /// Attempts in quick succession.
 const QUICK: [&str; 6] = ["--provider-timeout-ms", "1000", "--retry-base-ms", "5", "--retry-limit-ms", "50"];
 
@@ -77,9 +80,14 @@ impl Till {
 
     /// With any provider.
     pub(crate) async fn open_at(provider: &str, flags: &[&str]) -> Self {
+        let who = ["--instance", INSTANCE];
         let quick = QUICK.chunks(2).filter(|flag| !flags.contains(&flag[0])).flatten().copied();
-        let flags: Vec<&str> =
-            ["--provider-url", provider].into_iter().chain(quick).chain(flags.iter().copied()).collect();
+        let flags: Vec<&str> = ["--provider-url", provider]
+            .into_iter()
+            .chain(who)
+            .chain(quick)
+            .chain(flags.iter().copied())
+            .collect();
         Self {
             worker: ServiceUnderTest::start(run, &flags).await,
             provider: provider.to_owned(),
@@ -95,6 +103,7 @@ impl Till {
             order_id: payment.order,
             customer_id: "42".into(),
             amount: payment.amount,
+            taken: None,
         };
         self.append(&task, payment).await;
     }
@@ -133,6 +142,11 @@ impl Till {
     /// What became of a payment at last.
     pub(crate) async fn outcome(&self, payment: &Payment) -> OrderEvent {
         self.event(payment, &["order.paid", "order.payment_declined", "order.payment_parked"]).await
+    }
+
+    /// What became of it by a person's decision.
+    pub(crate) async fn settled(&self, payment: &Payment) -> OrderEvent {
+        self.event(payment, &["order.paid", "order.payment_declined"]).await
     }
 
     pub(crate) async fn journal(&self) -> Vec<(OrderEvent, TraceContext)> {
@@ -238,6 +252,21 @@ impl Till {
         }
         request.send().await.unwrap().error_for_status().unwrap()
     }
+}
+
+/// A till with one parked payment, whose provider is well again and has not charged.
+pub(crate) async fn with_a_parked_payment() -> (Till, Payment) {
+    let till = Till::open_with(
+        FaultSettings { error_rate: 1.0, ..FaultSettings::default() },
+        &["--charge-attempts", "1", "--ask-attempts", "1"],
+    )
+    .await;
+    let payment = Payment::of("49.80");
+    till.request(&payment).await;
+    let event = till.outcome(&payment).await;
+    assert!(matches!(event, OrderEvent::PaymentParked { .. }), "{event:?}");
+    till.heal().await;
+    (till, payment)
 }
 
 pub(crate) fn resolution(verdict: Verdict) -> Resolution {

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use redis::{Cmd, Value};
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
         attempt::RawEntry,
         failures::Failures,
         keys::GroupKeys,
-        message::RawFields,
+        message::{RawFields, now},
         writes::{add_keys, add_writes},
     },
 };
@@ -293,7 +292,7 @@ fn add_guarded(call: &mut Cmd, commit: &Commit) {
 }
 
 fn all_taken(entries: Vec<ScriptEntry>) -> Vec<Taken> {
-    let now = Timestamp::now();
+    let now = now();
     let taken = |(id, fields, failures, deliveries, age): ScriptEntry| {
         let first_delivered = now.checked_sub(Duration::from_millis(age)).unwrap_or(now);
         let failed = Failures::parse(&failures).failed;

@@ -306,8 +306,15 @@ mod tests {
     fn parked(order_id: OrderId, milliseconds: u64) -> Change {
         let (payment_id, amount) = (PaymentId::of(order_id), Money::new(120, Currency::EUR));
         let (customer_id, reason) = ("42".into(), "nobody knows".into());
-        let event =
-            OrderEvent::PaymentParked { order_id, customer_id, payment_id, amount, reason, attempts: 1 };
+        let event = OrderEvent::PaymentParked {
+            order_id,
+            customer_id,
+            payment_id,
+            amount,
+            reason,
+            attempts: 1,
+            tried: None,
+        };
         Change::of(&event, Timestamp::UNIX_EPOCH, at(milliseconds)).unwrap()
     }
 
@@ -322,6 +329,7 @@ mod tests {
             charge_id,
             attempt: 1,
             resolution: None,
+            tried: None,
         };
         Change::of(&event, Timestamp::UNIX_EPOCH, at(milliseconds)).unwrap()
     }
