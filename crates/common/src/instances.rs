@@ -44,11 +44,12 @@ pub struct Instance {
 pub async fn instances(redis: &Connection, names: &Names) -> Result<Vec<Instance>, Error> {
     let members: Vec<String> =
         cmd("ZRANGE").arg(names.instances()).arg(0).arg(-1).query_async(&mut redis.clone()).await?;
-    let looks = members.iter().filter_map(|member| member.split_once(':')).map(|(service, name)| async move {
-        let key = names.service(service, name);
-        let fields = cmd("HGETALL").arg(key).query_async(&mut redis.clone()).await?;
-        Ok::<_, Error>(Instance::read(service, name, fields))
-    });
+    let looks =
+        members.iter().filter_map(|member| member.split_once(':')).map(|(service, name)| async move {
+            let key = names.service(service, name);
+            let fields = cmd("HGETALL").arg(key).query_async(&mut redis.clone()).await?;
+            Ok::<_, Error>(Instance::read(service, name, fields))
+        });
     let mut found: Vec<Instance> = try_join_all(looks).await?.into_iter().flatten().collect();
     found.sort_by(|one, other| (&one.service, &one.name).cmp(&(&other.service, &other.name)));
     Ok(found)
@@ -61,9 +62,9 @@ impl Instance {
             return None;
         }
         let paused = fields.get("paused").map(String::as_str).unwrap_or_default();
-        let counts = fields.iter().filter_map(|(field, value)| {
-            Some((field.strip_prefix(COUNT)?.to_owned(), value.parse().ok()?))
-        });
+        let counts = fields
+            .iter()
+            .filter_map(|(field, value)| Some((field.strip_prefix(COUNT)?.to_owned(), value.parse().ok()?)));
         Some(Self {
             service: service.into(),
             name: name.into(),
@@ -104,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_description_is_read_and_none_is_nobody() {
-        let fields = [("ready", "1"), ("paused", "order-view,order-boards"), ("count:cache_reads_total", "7")];
+        let fields =
+            [("ready", "1"), ("paused", "order-view,order-boards"), ("count:cache_reads_total", "7")];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let found = Instance::read("api-gateway", "api-gateway-1", fields).unwrap();
         assert!(found.is_ready);

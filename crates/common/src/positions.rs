@@ -9,6 +9,15 @@ use redis_kit::stream::{InvalidStreamId, StreamId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Positions(pub Vec<StreamId>);
 
+impl Positions {
+    /// Goes forward to where `others` are ahead.
+    pub fn advance(&mut self, others: &Self) {
+        for (position, other) in self.0.iter_mut().zip(&others.0) {
+            *position = (*position).max(*other);
+        }
+    }
+}
+
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (partition, position) in self.0.iter().enumerate() {
@@ -30,6 +39,13 @@ impl FromStr for Positions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn they_only_go_forward() {
+        let mut positions: Positions = "5-0,7-1".parse().unwrap();
+        positions.advance(&"4-9,7-2".parse().unwrap());
+        assert_eq!(positions.to_string(), "5-0,7-2");
+    }
 
     #[test]
     fn positions_are_spelled_as_they_are_read() {

@@ -11,6 +11,7 @@ use crate::{
     catalogue::Catalogue,
     limits::Limits,
     orders::{Orders, accept::Acceptor, events::Events},
+    page::{Live, Stories},
     users::Users,
 };
 
@@ -23,6 +24,8 @@ pub(crate) struct Parts {
     pub(crate) orders: Orders,
     pub(crate) events: Events,
     pub(crate) boards: Boards,
+    pub(crate) live: Live,
+    pub(crate) stories: Stories,
     pub(crate) catalogue: Catalogue,
     pub(crate) users: Users,
     pub(crate) accounts: AccountStore,

@@ -7,6 +7,7 @@
 //! | an order | `orders/` |
 //! | prices | `catalogue/` |
 //! | who and what is ahead | `boards/` |
+//! | the pages for people | `page/` |
 //! | how an id from outside is spelled | `plain_id.rs` |
 //! | what is kept in SQL | `database.rs`, and the tables in `migrations/` |
 //! | when Redis is good enough | `durability.rs` |
@@ -24,6 +25,7 @@ mod edge;
 mod error;
 mod limits;
 mod orders;
+mod page;
 mod plain_id;
 mod routes;
 mod users;
@@ -60,6 +62,7 @@ use orders::{
     events::Events,
     view::{OrderViewProjection, OrderViews},
 };
+use page::{Live, Stories};
 use users::Users;
 
 /// The service's name.
@@ -159,6 +162,8 @@ async fn parts(
             names: names(),
         },
         boards: Boards::new(&redis, &config.service.installation.key_prefix)?,
+        live: Live::new(service),
+        stories: Stories::new(service),
         events: Events::new(redis.clone(), commands.clone(), names(), service.partitions),
         catalogue: Catalogue::new(database, cache.clone(), names()),
         users: Users::new(cache, names(), &config.user_api_url)?,

@@ -7,7 +7,7 @@ use crate::{
     app::App,
     boards, catalogue, docs,
     edge::{ProxyArgs, edge},
-    orders, users,
+    orders, page, users,
 };
 
 /// The public API.
@@ -19,6 +19,6 @@ pub(crate) fn all(app: &App, proxies: ProxyArgs) -> Router {
         .merge(users::routes())
         .merge(accounts::routes())
         .split_for_parts();
-    let routes = routes.with_state(app.clone()).merge(docs::routes(api));
+    let routes = routes.merge(page::routes()).with_state(app.clone()).merge(docs::routes(api));
     edge(routes, |routes| app.limits.around(routes), proxies)
 }

@@ -98,14 +98,19 @@ impl FromRedisValue for RawFields {
 }
 
 impl RawFields {
-    /// The value of the first field of that name.
-    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
-        self.0.chunks_exact(2).find_map(|pair| match pair {
-            [Value::BulkString(field), Value::BulkString(value)] if field == name.as_bytes() => {
-                Some(value.as_slice())
+    /// Names and values in their order.
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.chunks_exact(2).filter_map(|pair| match pair {
+            [Value::BulkString(field), Value::BulkString(value)] => {
+                Some((field.as_slice(), value.as_slice()))
             }
             _ => None,
         })
+    }
+
+    /// The value of the first field of that name.
+    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
+        self.pairs().find_map(|(field, value)| (field == name.as_bytes()).then_some(value))
     }
 }
 

@@ -163,6 +163,6 @@ pub use message::{Fields, Message, Undecodable, encode, encode_at, now};
 pub use options::{Mode, WorkerOptions};
 pub use pause::Pause;
 pub use producer::Producer;
-pub use read::{Entry, Page, Slot, end, read_after};
+pub use read::{Entry, Page, RawEntry, Slot, end, range, read_after};
 pub use retention::trimmed_before;
 pub use worker::{Worker, WorkerStatus};

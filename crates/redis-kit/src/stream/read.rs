@@ -1,5 +1,7 @@
 //! Reading a stream from outside any group's work: for listeners, and for people who look.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -33,6 +35,37 @@ impl<M> From<Delivery<M>> for Entry<M> {
             occurred_at: delivery.occurred_at,
             trace: delivery.trace,
         }
+    }
+}
+
+/// An entry as it stands in its stream, whatever that is.
+#[derive(Debug)]
+pub struct RawEntry {
+    /// Where it stands.
+    pub id: StreamId,
+    fields: RawFields,
+}
+
+impl RawEntry {
+    /// Its fields and their values in their order. What is no text has a sign in its place.
+    pub fn fields(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.fields
+            .pairs()
+            .map(|(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value)))
+    }
+
+    /// Whether one of its values contains this text.
+    pub fn mentions(&self, text: &str) -> bool {
+        let text = text.as_bytes();
+        self.fields.pairs().any(|(_, value)| value.windows(text.len().max(1)).any(|part| part == text))
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// [`Undecodable`] if this program cannot tell.
+    pub fn decode<M: Message>(&self) -> Result<Entry<M>, Undecodable> {
+        entry(self.id, &self.fields)
     }
 }
 
@@ -78,17 +111,19 @@ impl<M: Message> Slot<M> {
         if fields.get("replay_for").is_some() {
             return Self::Replay { id };
         }
-        match decode(fields) {
-            Ok(decoded) => Self::Entry(Entry {
-                message: decoded.message,
-                id,
-                message_id: decoded.message_id,
-                occurred_at: decoded.occurred_at,
-                trace: decoded.trace,
-            }),
-            Err(reason) => Self::Undecodable { id, reason },
-        }
+        entry(id, fields).map_or_else(|reason| Self::Undecodable { id, reason }, Self::Entry)
     }
+}
+
+fn entry<M: Message>(id: StreamId, fields: &RawFields) -> Result<Entry<M>, Undecodable> {
+    let decoded = decode(fields)?;
+    Ok(Entry {
+        message: decoded.message,
+        id,
+        message_id: decoded.message_id,
+        occurred_at: decoded.occurred_at,
+        trace: decoded.trace,
+    })
 }
 
 /// Reads up to `count` entries that stand after `position`, and sees whether anything is missing there.
@@ -122,6 +157,21 @@ pub async fn read_after<M: Message>(
         }
         after = known;
     }
+}
+
+/// Reads up to `count` entries from `start` on as they stand there, dead letters that were replayed and what nobody can decode
+/// among them: for people who look.
+///
+/// # Errors
+/// Those of Redis.
+pub async fn range(
+    redis: &mut Connection,
+    stream: &str,
+    start: StreamId,
+    count: usize,
+) -> Result<Vec<RawEntry>, Error> {
+    let entries = entries_from(redis, stream, start, count).await?;
+    Ok(entries.into_iter().map(|(id, fields)| RawEntry { id, fields }).collect())
 }
 
 /// Where a stream ends now: a position after which only what is yet to come is read.

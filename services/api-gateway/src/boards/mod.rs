@@ -24,6 +24,7 @@ use redis_kit::{
 use live::Watches;
 pub(crate) use projection::BoardsProjection;
 pub(crate) use routes::routes;
+pub(crate) use view::{Row, Selection};
 
 /// Up to 85 million euros of a customer, to the hour: together what Redis sorts by exactly.
 const MOST_SPENT: i64 = (1 << 33) - 1;

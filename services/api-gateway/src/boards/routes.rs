@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     live::{self, watch},
-    view::{Board, BoardView, MemberView, Selection},
+    view::{Board, BoardView, DEFAULT_CURRENCY, MemberView, Selection},
 };
 use crate::{
     app::App,
@@ -32,9 +32,8 @@ use crate::{
 const LIMIT: u32 = 10;
 const NEIGHBOURS: u32 = 2;
 
-/// What is ranked unless the client says: this day, in euros.
+/// What is ranked unless the client says: this day.
 const WINDOW: Window = Window::Day;
-const CURRENCY: Currency = Currency::EUR;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(show_board)).routes(routes!(show_member))
@@ -141,7 +140,7 @@ fn select(board: Board, window: Option<&str>, currency: Option<&str>) -> Result<
         return Err(bad_request("products are counted, and have no currency"));
     }
     let window = window.map_or(Ok(WINDOW), str::parse).map_err(|error| bad_request(error.to_string()))?;
-    let currency = currency.map_or(Some(CURRENCY), Currency::from_code);
+    let currency = currency.map_or(Some(DEFAULT_CURRENCY), Currency::from_code);
     let currency = currency.ok_or_else(|| bad_request("currency is no code of ISO 4217, such as EUR"))?;
     Ok(match board {
         Board::TopCustomers => Selection::TopCustomers { window, currency },

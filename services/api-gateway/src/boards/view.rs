@@ -13,6 +13,9 @@ use utoipa::ToSchema;
 use super::Boards;
 use crate::docs;
 
+/// The currency of amounts unless the client says.
+pub(super) const DEFAULT_CURRENCY: Currency = Currency::EUR;
+
 /// A board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -27,7 +30,7 @@ pub(super) enum Board {
 
 /// Which ranking is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Selection {
+pub(crate) enum Selection {
     TopCustomers { window: Window, currency: Currency },
     TopProducts { window: Window },
     TrendingProducts,
@@ -35,7 +38,7 @@ pub(super) enum Selection {
 
 /// A part of a ranking.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
-pub(super) struct BoardView {
+pub(crate) struct BoardView {
     #[serde(flatten)]
     about: About,
     /// How many members the ranking has in all.
@@ -106,11 +109,39 @@ enum Score {
     Weight(f64),
 }
 
+/// A member in words.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(crate) struct Row {
+    pub(crate) rank: u64,
+    /// What a product is called, or a customer's id.
+    pub(crate) member: String,
+    pub(crate) score: String,
+}
+
 impl BoardView {
+    /// Its members in words.
+    pub(crate) fn rows(&self) -> Vec<Row> {
+        let row = |standing: &StandingView| {
+            let StandingView { rank, member, name, score } = standing;
+            Row { rank: *rank, member: name.as_ref().unwrap_or(member).clone(), score: score.text() }
+        };
+        self.standings.iter().map(row).collect()
+    }
+
     /// No more than its first so many.
     pub(super) fn limited(mut self, limit: usize) -> Self {
         self.standings.truncate(limit);
         self
+    }
+}
+
+impl Score {
+    fn text(&self) -> String {
+        match self {
+            Self::Amount(amount) => amount.to_string(),
+            Self::Units(units) => units.to_string(),
+            Self::Weight(weight) => format!("{weight:.1}"),
+        }
     }
 }
 
@@ -123,6 +154,11 @@ impl Board {
 }
 
 impl Selection {
+    /// Customers by what they paid in euros.
+    pub(crate) fn top_customers(window: Window) -> Self {
+        Self::TopCustomers { window, currency: DEFAULT_CURRENCY }
+    }
+
     fn about(self) -> About {
         let (board, window) = match self {
             Self::TopCustomers { window, .. } => (Board::TopCustomers, Some(window)),
@@ -141,7 +177,7 @@ impl Selection {
 
 impl Boards {
     /// The first so many of a ranking, as it is now.
-    pub(super) async fn top(&self, selection: Selection, limit: u32) -> Result<BoardView, Error> {
+    pub(crate) async fn top(&self, selection: Selection, limit: u32) -> Result<BoardView, Error> {
         let about = selection.about();
         Ok(match selection {
             Selection::TopCustomers { window, currency } => {

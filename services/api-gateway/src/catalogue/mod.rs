@@ -67,7 +67,7 @@ impl Catalogue {
     }
 
     /// Every product.
-    async fn all(&self) -> Result<Cached<Vec<Product>>, Problem> {
+    pub(crate) async fn all(&self) -> Result<Cached<Vec<Product>>, Problem> {
         let store = self.store.clone();
         let load = move || async move { store.all().await.map(Some) };
         let found = self.cache.get_or_load(&self.names.products(), &POLICY, load).await;

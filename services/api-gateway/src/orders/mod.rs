@@ -27,7 +27,7 @@ use redis_kit::cache::{Cache, Policy};
 
 use crate::{cached, database::database_failed, error::redis_failed};
 use archive::{ArchiveStore, Cursor};
-pub(crate) use routes::routes;
+pub(crate) use routes::{routes, visible};
 use view::{OrderView, OrderViews};
 
 /// An order that has left Redis is settled for good. That there is none may change: the archive follows the journal.

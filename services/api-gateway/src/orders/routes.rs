@@ -162,7 +162,7 @@ async fn show_order(
 }
 
 /// The order, if the caller may see it, and the session by which, if one was needed; else 404, as if there were none.
-async fn visible(
+pub(crate) async fn visible(
     app: &App,
     headers: &HeaderMap,
     id: Result<Path<String>, PathRejection>,
@@ -281,7 +281,10 @@ async fn follow_orders(
 }
 
 /// Where a listener was; 400 for what no event ever carried.
-fn last_event_id<T>(headers: &HeaderMap, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Problem> {
+pub(crate) fn last_event_id<T>(
+    headers: &HeaderMap,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
     let Some(text) = headers.get("last-event-id") else { return Ok(None) };
     let position = text.to_str().ok().and_then(read);
     let unknown = || bad_request("Last-Event-ID is none that this stream ever told");

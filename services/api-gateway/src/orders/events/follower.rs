@@ -26,7 +26,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 
 /// What a listener is told.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Event(Arc<Told>),
     /// What stood between may be gone, and was not told.
     Reset {
@@ -108,7 +108,7 @@ impl Follower {
     }
 
     /// The next step, or `None` if there is none yet but something was done to find it. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Result<Option<Step>, Error> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Step>, Error> {
         if let Some(step) = self.read.pop_front() {
             let (partition, id) = step.place();
             self.told.0[usize::from(partition)] = id;
@@ -161,9 +161,9 @@ impl Follower {
     }
 }
 
-fn told(partition: u16, slot: Slot<OrderEvent>) -> Option<Told> {
+pub(super) fn told(partition: u16, slot: Slot<OrderEvent>) -> Option<Told> {
     let Slot::Entry(entry) = slot else { return None };
     let id: StreamId = entry.id;
     let announcement = <Announcement as pubsub::Announcement>::of(entry)?;
-    Told::new(partition, id, &announcement)
+    Told::new(partition, id, announcement)
 }

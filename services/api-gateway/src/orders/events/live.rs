@@ -5,7 +5,7 @@ use std::sync::Arc;
 use common::messages::{Announcement, OrderId};
 use redis_kit::{
     pubsub::{ReplayEvent, ReplaySubscription, Since},
-    stream::StreamId,
+    stream::{Message, StreamId},
 };
 use tokio::sync::{broadcast, watch};
 use tokio_util::task::AbortOnDropHandle;
@@ -18,22 +18,25 @@ const BUFFER: usize = 1024;
 
 /// Something that happened to an order, as listeners are told it.
 #[derive(Debug)]
-pub(super) struct Told {
-    pub(super) partition: u16,
-    pub(super) id: StreamId,
-    pub(super) order_id: OrderId,
-    /// The event's type, such as `order.paid`.
-    pub(super) kind: &'static str,
+pub(crate) struct Told {
+    pub(crate) partition: u16,
+    pub(crate) id: StreamId,
+    pub(crate) order_id: OrderId,
+    pub(crate) announcement: Announcement,
+    /// The announcement as text.
     pub(super) json: String,
 }
 
 impl Told {
     /// `None` only if it cannot be written as JSON.
-    pub(super) fn new(partition: u16, id: StreamId, announcement: &Announcement) -> Option<Self> {
-        use redis_kit::stream::Message;
-        let event = &announcement.event;
-        let json = serde_json::to_string(announcement).ok()?;
-        Some(Self { partition, id, order_id: event.order_id(), kind: event.message_type(), json })
+    pub(crate) fn new(partition: u16, id: StreamId, announcement: Announcement) -> Option<Self> {
+        let json = serde_json::to_string(&announcement).ok()?;
+        Some(Self { partition, id, order_id: announcement.event.order_id(), announcement, json })
+    }
+
+    /// The event's type, such as `order.paid`.
+    pub(super) fn kind(&self) -> &'static str {
+        self.announcement.event.message_type()
     }
 }
 
@@ -78,7 +81,7 @@ async fn pass_on(journal: Journal, sender: broadcast::Sender<Arc<Told>>, start: 
         // After a reset listeners notice by themselves: they read the journal from where they stand.
         if let ReplayEvent::Entry { announcement, position } = &event
             && let Ok(partition) = u16::try_from(position.partition)
-            && let Some(told) = Told::new(partition, position.id, announcement)
+            && let Some(told) = Told::new(partition, position.id, announcement.clone())
         {
             // Nobody may listen just now.
             let _ = sender.send(Arc::new(told));

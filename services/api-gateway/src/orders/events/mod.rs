@@ -15,14 +15,21 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use common::{messages::OrderId, names::Names, partition::Partitions, positions::Positions};
+use common::{
+    messages::{OrderEvent, OrderId},
+    names::Names,
+    partition::Partitions,
+    positions::Positions,
+};
 use redis_kit::{
     Connection, Error, Redis,
-    stream::{StreamId, end},
+    stream::{Slot, StreamId, end, read_after},
 };
 
-use follower::Follower;
+pub(crate) use follower::Step;
+use follower::{Follower, told};
 use live::Live;
+pub(crate) use live::Told;
 pub(super) use stream::{all_events, order_events};
 
 /// Follows the journal for whoever listens.
@@ -30,6 +37,16 @@ pub(crate) struct Events {
     journal: Journal,
     /// There as long as somebody listens.
     live: Mutex<Weak<Live>>,
+}
+
+/// What happened since somebody was there.
+pub(crate) struct Since {
+    /// In the order in which it was written, as far as the partitions' clocks agree.
+    pub(crate) told: Vec<Told>,
+    /// Where they stand now.
+    pub(crate) positions: Positions,
+    /// Whether there was more than that.
+    pub(crate) is_cut: bool,
 }
 
 /// Where the events are.
@@ -47,7 +64,7 @@ impl Events {
     }
 
     /// Follows every partition from these positions on.
-    pub(super) async fn follow_all(&self, from: Positions) -> Follower {
+    pub(crate) async fn follow_all(&self, from: Positions) -> Follower {
         let behind: VecDeque<u16> = self.journal.partitions.all().collect();
         Follower::new(self.live().await, self.journal.clone(), from, behind, None)
     }
@@ -61,7 +78,7 @@ impl Events {
     }
 
     /// Behind everything that has happened.
-    pub(super) async fn now(&self) -> Result<Positions, Error> {
+    pub(crate) async fn now(&self) -> Result<Positions, Error> {
         let mut positions = Vec::new();
         for partition in self.journal.partitions.all() {
             let stream = self.journal.names.orders_stream(partition);
@@ -70,8 +87,28 @@ impl Events {
         Ok(Positions(positions))
     }
 
+    /// What happened behind these positions, up to `most` events of each partition.
+    pub(crate) async fn since(&self, from: &Positions, most: usize) -> Result<Since, Error> {
+        let mut since = Since { told: Vec::new(), positions: from.clone(), is_cut: false };
+        for (partition, position) in self.journal.partitions.all().zip(&mut since.positions.0) {
+            let stream = self.journal.names.orders_stream(partition);
+            let mut redis = self.journal.commands.clone();
+            let page = read_after::<OrderEvent>(&mut redis, &stream, *position, most).await?;
+            since.is_cut |= page.after != *position;
+            if page.slots.len() < most {
+                *position = page.slots.last().map_or(page.after, Slot::id);
+            } else {
+                since.is_cut = true;
+                *position = end(&mut redis, &stream).await?;
+            }
+            since.told.extend(page.slots.into_iter().filter_map(|slot| told(partition, slot)));
+        }
+        since.told.sort_by_key(|told| told.id);
+        Ok(since)
+    }
+
     /// Reads positions as [`Positions`] spells them; `None` if they are none of this journal.
-    pub(super) fn positions(&self, text: &str) -> Option<Positions> {
+    pub(crate) fn positions(&self, text: &str) -> Option<Positions> {
         let positions: Positions = text.parse().ok()?;
         (positions.0.len() == usize::from(self.journal.partitions.count())).then_some(positions)
     }

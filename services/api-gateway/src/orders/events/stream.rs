@@ -153,15 +153,15 @@ impl Listener {
 
     fn tell(&mut self, step: Step) -> Option<Event> {
         match (step, &mut self.about) {
-            (Step::Event(told), About::Everything) => {
-                Some(Event::default().event(told.kind).id(self.follower.told().to_string()).data(&told.json))
-            }
+            (Step::Event(told), About::Everything) => Some(
+                Event::default().event(told.kind()).id(self.follower.told().to_string()).data(&told.json),
+            ),
             // The listener knows it from how the order stands.
             (Step::Event(told), About::Order { known, .. }) if told.id <= *known => None,
             (Step::Event(told), About::Order { known, .. }) => {
                 *known = told.id;
-                self.is_over = matches!(told.kind, "order.paid" | "order.payment_declined");
-                Some(Event::default().event(told.kind).id(told.id.to_string()).data(&told.json))
+                self.is_over = matches!(told.kind(), "order.paid" | "order.payment_declined");
+                Some(Event::default().event(told.kind()).id(told.id.to_string()).data(&told.json))
             }
             (Step::Reset { .. }, About::Everything) => {
                 let data = r#"{"detail":"some events may be gone; look at what there is now"}"#;
