@@ -101,18 +101,19 @@ async function look(order) {
   if (response.ok) order.status = (await response.json()).status;
 }
 
-// What is told live may be left out, so who waits is looked at again and again, a few at a time.
+// What is told live may be left out, so those that wait are looked at again and again, a few at a time in turn.
 async function lookAll() {
-  const open = () => orders.filter(({ status }) => !FINAL.includes(status));
-  for (;;) {
-    const some = open().slice(-AT_ONCE);
+  for (let turn = 0; ; turn += AT_ONCE) {
+    const open = orders.filter(({ status }) => status === 'accepted');
+    const some = Array.from({ length: Math.min(AT_ONCE, open.length) }, (_, n) => open[(turn + n) % open.length]);
     try {
       await Promise.all(some.map(look));
       if (some.length) show();
     } catch {
       // The connection is lost, as the page says; it is tried again.
     }
-    await pause(some.every(({ status }) => FINAL.includes(status)) && some.length ? 50 : LOOK_AGAIN);
+    const moved = some.length > 0 && some.every(({ status }) => status !== 'accepted');
+    await pause(moved ? 50 : LOOK_AGAIN);
   }
 }
 

@@ -18,13 +18,12 @@ use crate::{
 const ROWS: u32 = 5;
 
 /// Figures of what happens, by their names on the page.
-const RATES: [(&str, &str); 6] = [
+const RATES: [(&str, &str); 5] = [
     ("placed", "placed"),
     ("paid", "paid"),
     ("declined", "declined"),
     ("parked", "parked"),
     ("failed", "attempts failed"),
-    ("left-out", "left out just now"),
 ];
 
 /// Figures of how the system is.

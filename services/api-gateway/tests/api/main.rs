@@ -19,6 +19,7 @@ mod limits;
 mod login_guard;
 mod logs;
 mod orders;
+mod page;
 mod people;
 mod probes;
 mod program;

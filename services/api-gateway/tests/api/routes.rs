@@ -8,9 +8,18 @@ use crate::{
 #[tokio::test]
 async fn an_unknown_route_is_404() {
     let shop = Shop::open().await;
-    for path in
-        ["/", "/order", "/orders/", "/orders/1/2", "/ORDERS", "/livez/", "/%00", "/a%0ab", "/%ff", "//orders"]
-    {
+    for path in [
+        "/index.html",
+        "/order",
+        "/orders/",
+        "/orders/1/2",
+        "/ORDERS",
+        "/livez/",
+        "/%00",
+        "/a%0ab",
+        "/%ff",
+        "//orders",
+    ] {
         let problem = shop.gateway.get(path).await.problem(404);
         assert_eq!(problem["detail"], format!("there is nothing at {path}"));
     }

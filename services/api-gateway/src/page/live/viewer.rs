@@ -30,8 +30,8 @@ const SHOWN: usize = 20;
 struct Viewer {
     app: App,
     _watch: Arc<Watch>,
-    now: watch::Receiver<Arc<Told<Now>>>,
-    boards: watch::Receiver<Arc<Told<Vec<Board>>>>,
+    now: watch::Receiver<Option<Arc<Told<Now>>>>,
+    boards: watch::Receiver<Option<Arc<Told<Vec<Board>>>>>,
     frames: broadcast::Receiver<Arc<Told<Frame>>>,
     /// As far as they were told of events.
     told: Positions,
@@ -79,11 +79,11 @@ impl Viewer {
             tokio::select! {
                 changed = self.now.changed() => {
                     changed.ok()?;
-                    return Some(named("now", &self.now.borrow_and_update().json));
+                    self.first.extend(latest("now", &mut self.now));
                 }
                 changed = self.boards.changed() => {
                     changed.ok()?;
-                    return Some(named("boards", &self.boards.borrow_and_update().json));
+                    self.first.extend(latest("boards", &mut self.boards));
                 }
                 frame = self.frames.recv() => match frame {
                     Ok(frame) => {
@@ -130,6 +130,11 @@ impl Viewer {
         let missed = (left_out > 0 || since.is_cut).then(|| missed(left_out, since.is_cut));
         Ok(told.into_iter().chain(missed).collect())
     }
+}
+
+/// What was seen last, if anything was.
+fn latest<T>(name: &str, seen: &mut watch::Receiver<Option<Arc<Told<T>>>>) -> Option<Event> {
+    seen.borrow_and_update().as_ref().map(|told| named(name, &told.json))
 }
 
 fn moments_event(frame: &Frame) -> Option<Event> {

@@ -52,9 +52,9 @@ pub(crate) struct Live {
 
 /// What is told to all who look.
 pub(super) struct Watch {
-    /// How things stand, as JSON too.
-    pub(super) now: watch::Receiver<Arc<Told<Now>>>,
-    pub(super) boards: watch::Receiver<Arc<Told<Vec<Board>>>>,
+    /// How things stand; nothing before the first look.
+    pub(super) now: watch::Receiver<Option<Arc<Told<Now>>>>,
+    pub(super) boards: watch::Receiver<Option<Arc<Told<Vec<Board>>>>>,
     events: Arc<Mutex<Collected>>,
     frames: broadcast::Sender<Arc<Told<Frame>>>,
     _tasks: [AbortOnDropHandle<()>; 2],
@@ -81,8 +81,8 @@ struct Teller {
     place: Place,
     events: Arc<Mutex<Collected>>,
     frames: broadcast::Sender<Arc<Told<Frame>>>,
-    now: watch::Sender<Arc<Told<Now>>>,
-    boards: watch::Sender<Arc<Told<Vec<Board>>>>,
+    now: watch::Sender<Option<Arc<Told<Now>>>>,
+    boards: watch::Sender<Option<Arc<Told<Vec<Board>>>>>,
 }
 
 /// The events of all the time that somebody who comes now is told, and what comes after them.
@@ -100,8 +100,9 @@ impl Live {
     /// How things stand: as the watch has just seen it, or by a look of its own.
     pub(in crate::page) async fn now(&self) -> Now {
         let watch = self.lock().upgrade();
-        if let Some(watch) = watch {
-            return watch.now.borrow().what.clone();
+        let seen = watch.and_then(|watch| watch.now.borrow().clone());
+        if let Some(seen) = seen {
+            return seen.what.clone();
         }
         match timeout(PATIENCE, self.place.look()).await {
             Ok(Ok(look)) => History::default().now(look, Default::default()),
@@ -134,8 +135,8 @@ impl Live {
 impl Watch {
     fn start(app: App, place: Place, positions: Positions) -> Self {
         let (frames, _) = broadcast::channel(BUFFER);
-        let (tell_now, now) = watch::channel(Arc::new(Told::new(Now::default())));
-        let (tell_boards, boards) = watch::channel(Arc::new(Told::new(Vec::new())));
+        let (tell_now, now) = watch::channel(None);
+        let (tell_boards, boards) = watch::channel(None);
         let collected = Collected {
             collector: Collector::new(positions.clone()),
             recent: VecDeque::new(),
@@ -217,16 +218,16 @@ impl Teller {
         match self.place.look().await {
             Ok(look) => {
                 let tally = lock(&self.events).collector.tally;
-                self.now.send_replace(Arc::new(Told::new(history.now(look, tally))));
+                self.now.send_replace(Some(Arc::new(Told::new(history.now(look, tally)))));
             }
             Err(error) => debug!(%error, "cannot look at the system for those who watch"),
         }
         match boards(&self.app).await {
             Ok(boards) => {
                 self.boards.send_if_modified(|seen| {
-                    let is_new = seen.what != boards;
+                    let is_new = seen.as_ref().is_none_or(|seen| seen.what != boards);
                     if is_new {
-                        *seen = Arc::new(Told::new(boards));
+                        *seen = Some(Arc::new(Told::new(boards)));
                     }
                     is_new
                 });
