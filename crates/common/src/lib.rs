@@ -10,11 +10,13 @@
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
 //! | [`control`] | what operators ask for, and who carries it out |
+//! | [`operations`] | what operators see and do, by the command and by the gateway alike |
 //! | [`upkeep`] | what the owner of a stream does for it |
 //! | [`http`], [`health`], [`problem`] | the HTTP server and its probes, readiness, errors over HTTP |
 //! | [`probe`] | asking another service whether it is ready |
 //! | [`first_written`] | values that the first service ever writes |
 //! | [`heartbeat`] | how each instance shows itself in Redis |
+//! | [`steadily`] | asking what may be away for a moment |
 //! | [`crash`] | points at which tests let a process die |
 //! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
 
@@ -27,6 +29,7 @@ pub mod http;
 pub mod messages;
 pub mod money;
 pub mod names;
+pub mod operations;
 pub mod partition;
 pub mod positions;
 pub mod probe;
@@ -35,5 +38,6 @@ pub mod process;
 pub mod seconds;
 pub mod service;
 pub mod shutdown;
+pub mod steadily;
 pub mod telemetry;
 pub mod upkeep;

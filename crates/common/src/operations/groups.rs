@@ -1,50 +1,88 @@
-//! One consumer group, summed over the partitions of its stream.
+//! The consumer groups, each summed over the partitions of its stream.
 
 use std::time::Duration;
 
-use common::control::Paused;
-use jiff::Timestamp;
-use redis_kit::stream::inspect::GroupReport;
+use futures_util::future::try_join_all;
+use redis_kit::{
+    Error,
+    stream::inspect::{GroupReport, StreamReport, inspect},
+};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::printable::printable;
+use super::Installation;
+use crate::{control::Paused, names::groups, steadily::steadily};
 
 /// How a group is doing.
-#[derive(Serialize)]
-pub(super) struct Row {
-    pub(super) group: String,
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Group {
+    /// Its name.
+    pub group: String,
     /// The stream, without its partitions.
-    pub(super) stream: String,
+    pub stream: String,
     /// Who reads by it, if that is one of our services.
-    pub(super) service: Option<&'static str>,
+    pub service: Option<&'static str>,
     /// Entries it has yet to read. `None` if Redis does not know, or the group is not there.
-    lag: Option<u64>,
-    pending: u64,
-    oldest_pending_seconds: Option<u64>,
-    dead_letters: u64,
-    consumers: u64,
-    pub(super) paused: Option<PausedBy>,
+    pub lag: Option<u64>,
+    /// Entries it has in hand, those that wait for a retry included. Groups that take entries in their order have none.
+    pub pending: u64,
+    /// How long ago the oldest of these was appended.
+    pub oldest_pending_seconds: Option<u64>,
+    /// Entries it has given up.
+    pub dead_letters: u64,
+    /// Its consumers, alive or not. Groups that take entries in their order have none.
+    pub consumers: u64,
+    /// Who has paused it, if anybody has.
+    pub paused: Option<Paused>,
     /// The partitions in which it is there.
     #[serde(skip)]
-    seen_in: usize,
+    pub seen_in: usize,
 }
 
-/// Who has paused it.
-#[derive(Serialize)]
-pub(super) struct PausedBy {
-    by: String,
-    at: Timestamp,
-    why: Option<String>,
-}
-
-impl From<Paused> for PausedBy {
-    fn from(Paused { by, at, why }: Paused) -> Self {
-        Self { by, at, why }
+/// Our groups, and behind those of each stream whatever other groups read it.
+pub async fn all(installation: &Installation) -> Result<Vec<Group>, Error> {
+    let Installation { names, partitions, .. } = installation;
+    let mut found = Vec::new();
+    for (known, streams) in [
+        (groups::OF_ORDERS.as_slice(), names.orders_streams(*partitions)),
+        (groups::OF_PAYMENTS.as_slice(), names.payments_streams(*partitions)),
+    ] {
+        let reports = try_join_all(streams.iter().map(|stream| look(installation, stream))).await?;
+        // All are spelled as the first, but for the partition.
+        found.extend(summed(known, streams[0].trim_end_matches(":{0}"), &reports));
     }
+    for group in found.iter_mut().filter(|group| group.service.is_some()) {
+        group.paused = paused(installation, &group.group).await?;
+    }
+    Ok(found)
 }
 
-impl Row {
-    pub(super) fn new(group: &str, stream: &str, service: Option<&'static str>) -> Self {
+async fn look(installation: &Installation, stream: &str) -> Result<StreamReport, Error> {
+    let look = || async { inspect(&mut installation.redis.clone(), stream).await };
+    steadily(Error::is_transient, look).await
+}
+
+async fn paused(installation: &Installation, group: &str) -> Result<Option<Paused>, Error> {
+    let key = installation.names.pause(group);
+    let look = || async { Paused::read(&mut installation.redis.clone(), &key).await };
+    steadily(Error::is_transient, look).await
+}
+
+/// The groups of one stream, of which each partition has told.
+fn summed(known: &[&str], stream: &str, partitions: &[StreamReport]) -> Vec<Group> {
+    let mut groups: Vec<Group> =
+        known.iter().map(|group| Group::new(group, stream, groups::owner(group))).collect();
+    for report in partitions.iter().flat_map(|partition| &partition.groups) {
+        if groups.iter().all(|group| group.group != report.name) {
+            groups.push(Group::new(&report.name, stream, None));
+        }
+        groups.iter_mut().filter(|group| group.group == report.name).for_each(|group| group.add(report));
+    }
+    groups.into_iter().map(|group| group.finish(partitions.len())).collect()
+}
+
+impl Group {
+    fn new(group: &str, stream: &str, service: Option<&'static str>) -> Self {
         Self {
             group: group.into(),
             stream: stream.into(),
@@ -60,7 +98,7 @@ impl Row {
     }
 
     /// Adds what one partition's stream tells.
-    pub(super) fn add(&mut self, report: &GroupReport) {
+    fn add(&mut self, report: &GroupReport) {
         self.lag = self.lag.zip(report.lag).map(|(all, here)| all + here);
         self.pending += report.pending;
         self.oldest_pending_seconds =
@@ -71,35 +109,8 @@ impl Row {
     }
 
     /// What is not there in every partition has not read what is in the others.
-    pub(super) fn finish(mut self, partitions: usize) -> Self {
+    fn finish(mut self, partitions: usize) -> Self {
         self.lag = self.lag.filter(|_| self.seen_in == partitions);
         self
     }
-
-    pub(super) fn head() -> String {
-        line(["GROUP", "STREAM", "LAG", "PENDING", "OLDEST", "DEAD", "CONSUMERS", "PAUSED"].map(String::from))
-    }
-
-    /// What people read of it.
-    pub(super) fn text(&self) -> String {
-        let figure = |figure: Option<u64>| figure.map_or_else(|| "?".into(), |figure| figure.to_string());
-        let paused = self.paused.as_ref().map(|PausedBy { by, at, why }| {
-            let why = why.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
-            format!("by {} since {at:.0}{why}", printable(by))
-        });
-        line([
-            printable(&self.group),
-            self.stream.clone(),
-            figure(self.lag),
-            self.pending.to_string(),
-            self.oldest_pending_seconds.map_or_else(|| "-".into(), |seconds| format!("{seconds} s")),
-            self.dead_letters.to_string(),
-            self.consumers.to_string(),
-            paused.unwrap_or_else(|| "-".into()),
-        ])
-    }
-}
-
-fn line([group, stream, lag, pending, oldest, dead, consumers, paused]: [String; 8]) -> String {
-    format!("{group:<24} {stream:<16} {lag:>8} {pending:>8} {oldest:>8} {dead:>6} {consumers:>9}  {paused}")
 }

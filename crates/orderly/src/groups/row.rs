@@ -1,0 +1,32 @@
+//! One consumer group as a line of a table.
+
+use common::{control::Paused, operations::groups::Group};
+
+use crate::printable::printable;
+
+pub(super) fn head() -> String {
+    line(["GROUP", "STREAM", "LAG", "PENDING", "OLDEST", "DEAD", "CONSUMERS", "PAUSED"].map(String::from))
+}
+
+/// What people read of it.
+pub(super) fn text(group: &Group) -> String {
+    let figure = |figure: Option<u64>| figure.map_or_else(|| "?".into(), |figure| figure.to_string());
+    let paused = group.paused.as_ref().map(|Paused { by, at, why }| {
+        let why = why.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+        format!("by {} since {at:.0}{why}", printable(by))
+    });
+    line([
+        printable(&group.group),
+        group.stream.clone(),
+        figure(group.lag),
+        group.pending.to_string(),
+        group.oldest_pending_seconds.map_or_else(|| "-".into(), |seconds| format!("{seconds} s")),
+        group.dead_letters.to_string(),
+        group.consumers.to_string(),
+        paused.unwrap_or_else(|| "-".into()),
+    ])
+}
+
+fn line([group, stream, lag, pending, oldest, dead, consumers, paused]: [String; 8]) -> String {
+    format!("{group:<24} {stream:<16} {lag:>8} {pending:>8} {oldest:>8} {dead:>6} {consumers:>9}  {paused}")
+}
