@@ -3,6 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
+use common::operations::Installation;
 use redis_kit::session::{SessionCookie, Sessions};
 
 use crate::{
@@ -31,6 +32,7 @@ pub(crate) struct Parts {
     pub(crate) sessions: Sessions<Login>,
     pub(crate) cookie: SessionCookie,
     pub(crate) limits: Limits,
+    pub(crate) installation: Installation,
 }
 
 impl App {

@@ -7,6 +7,7 @@
 //! | an order | `orders/` |
 //! | prices | `catalogue/` |
 //! | who and what is ahead | `boards/` |
+//! | what operators see and ask for | `operator/` |
 //! | how an id from outside is spelled | `plain_id.rs` |
 //! | what is kept in SQL | `database.rs`, and the tables in `migrations/` |
 //! | when Redis is good enough | `durability.rs` |
@@ -17,12 +18,14 @@ mod boards;
 mod cached;
 mod catalogue;
 mod config;
+mod cursor;
 mod database;
 mod docs;
 mod durability;
 mod edge;
 mod error;
 mod limits;
+mod operator;
 mod orders;
 mod plain_id;
 mod routes;
@@ -31,6 +34,7 @@ mod users;
 use common::{
     messages::OrderEvent,
     names::{groups, services},
+    operations::Installation,
     service::Service,
     upkeep::Upkeep,
 };
@@ -164,9 +168,10 @@ async fn parts(
         users: Users::new(cache, names(), &config.user_api_url)?,
         accounts,
         passwords,
-        familiar: Familiar { redis: commands, names: names() },
+        familiar: Familiar { redis: commands.clone(), names: names() },
         sessions: Sessions::new(&redis, sessions)?,
         cookie: SessionCookie::default(),
+        installation: Installation { redis: commands, names: names(), partitions: service.partitions },
         limits: Limits::new(service, &volatile, &config.service.installation.key_prefix, &config.limits)?,
     })
 }
