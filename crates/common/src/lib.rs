@@ -10,11 +10,13 @@
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
 //! | [`control`] | what operators ask for, and who carries it out |
+//! | [`operations`] | what operators see and do, by the command and by the gateway alike |
 //! | [`upkeep`] | what the owner of a stream does for it |
 //! | [`http`], [`health`], [`problem`] | the HTTP server and its probes, readiness, errors over HTTP |
 //! | [`probe`] | asking another service whether it is ready |
 //! | [`first_written`] | values that the first service ever writes |
 //! | [`heartbeat`], [`instances`] | how each instance shows itself in Redis, and how all are found |
+//! | [`steadily`] | asking what may be away for a moment |
 //! | [`crash`] | points at which tests let a process die |
 //! | [`telemetry`], [`shutdown`] | logs and metrics; when to stop |
 
@@ -28,6 +30,7 @@ pub mod instances;
 pub mod messages;
 pub mod money;
 pub mod names;
+pub mod operations;
 pub mod partition;
 pub mod positions;
 pub mod probe;
@@ -36,5 +39,6 @@ pub mod process;
 pub mod seconds;
 pub mod service;
 pub mod shutdown;
+pub mod steadily;
 pub mod telemetry;
 pub mod upkeep;

@@ -1,20 +1,14 @@
 //! `orderly audit`: who asked for what, when and why, and what came of it.
 
-use std::{collections::HashMap, process::ExitCode};
+use std::process::ExitCode;
 
 use common::{
-    messages::{Action, ControlEvent, LetterFilter},
+    messages::{Action, LetterFilter},
+    operations::requests::{self, CarriedOut, Newest, Request},
     service::InstallationArgs,
 };
-use jiff::Timestamp;
-use redis_kit::{
-    Value, cmd,
-    stream::{Entry, Slot, StreamId, read_after},
-};
-use serde::Serialize;
-use uuid::Uuid;
 
-use crate::{command, installation::Installation, moment, printable::printable, report};
+use crate::{command, installation::Installation, printable::printable, report};
 
 /// What `orderly audit` is told.
 #[derive(clap::Args)]
@@ -34,99 +28,33 @@ pub(crate) fn main(args: &AuditArgs) -> ExitCode {
     command::run("audit", run(args))
 }
 
-/// A request, and what came of it.
-#[derive(Serialize)]
-struct Request {
-    at: Timestamp,
-    id: Uuid,
-    #[serde(flatten)]
-    action: Action,
-    by: String,
-    why: Option<String>,
-    carried_out: Option<CarriedOut>,
-}
-
-#[derive(Serialize)]
-struct CarriedOut {
-    at: Timestamp,
-    instance: String,
-    succeeded: bool,
-    outcome: String,
-}
-
 async fn run(args: &AuditArgs) -> anyhow::Result<()> {
     let installation = Installation::reach(&args.installation).await?;
-    let limit = usize::from(args.limit);
-    let requests = newest(&installation, limit).await?;
+    let Newest { requests, unreadable } = requests::newest(&installation, args.limit.into()).await?;
+    for (id, reason) in unreadable.iter().rev() {
+        report::print(&format!("{:.3}  an entry that this version cannot read: {reason}", id.time()))?;
+    }
     if requests.is_empty() && !args.json {
         return report::print("Nobody has asked for anything.");
     }
-    for request in requests.iter().rev().take(limit) {
-        report::print(&if args.json { serde_json::to_string(request)? } else { request.text() })?;
+    for request in &requests {
+        report::print(&if args.json { serde_json::to_string(request)? } else { text(request) })?;
     }
     Ok(())
 }
 
-/// The newest requests, oldest first, and at least so many if there are.
-async fn newest(installation: &Installation, limit: usize) -> anyhow::Result<Vec<Request>> {
-    // To each belongs one entry that tells what came of it.
-    let (mut redis, stream) = (installation.redis.clone(), installation.names.control_stream());
-    let mut ids = cmd("XREVRANGE");
-    ids.arg(&stream).arg("+").arg("-").arg("COUNT").arg(2 * limit + 1);
-    let ids: Vec<(StreamId, Value)> = ids.query_async(&mut redis).await?;
-    let mut position = match ids.last() {
-        Some((id, _)) if ids.len() > 2 * limit => *id,
-        _ => StreamId::ZERO,
+/// What people read of it.
+fn text(request: &Request) -> String {
+    let Request { at, action, by, why, carried_out, .. } = request;
+    let why = why.as_deref().map(|why| format!("\n  because  {}", printable(why))).unwrap_or_default();
+    let outcome = match carried_out {
+        None => "not carried out yet".into(),
+        Some(CarriedOut { instance, succeeded, outcome, .. }) => {
+            let failed = if *succeeded { "" } else { "failed: " };
+            format!("{failed}{} ({})", printable(outcome), printable(instance))
+        }
     };
-    let (mut requests, mut places) = (Vec::new(), HashMap::new());
-    loop {
-        let page = read_after::<ControlEvent>(&mut redis, &stream, position, 1000).await?;
-        let Some(last) = page.slots.last() else { return Ok(requests) };
-        position = last.id();
-        for slot in page.slots {
-            match slot {
-                Slot::Entry(entry) => note(entry, &mut requests, &mut places),
-                Slot::Undecodable { id, reason } => {
-                    let at = moment::of(id);
-                    report::print(&format!("{at:.3}  an entry that this version cannot read: {reason}"))?;
-                }
-                Slot::Replay { .. } => {}
-            }
-        }
-    }
-}
-
-/// Takes in an entry. `places` tells where in `requests` each is.
-fn note(entry: Entry<ControlEvent>, requests: &mut Vec<Request>, places: &mut HashMap<Uuid, usize>) {
-    match entry.message {
-        ControlEvent::Requested { action, by, why } => {
-            places.insert(entry.message_id, requests.len());
-            let (at, id) = (entry.occurred_at, entry.message_id);
-            requests.push(Request { at, id, action, by, why, carried_out: None });
-        }
-        ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. } => {
-            if let Some(request) = places.get(&request).and_then(|place| requests.get_mut(*place)) {
-                request.carried_out =
-                    Some(CarriedOut { at: entry.occurred_at, instance, succeeded, outcome });
-            }
-        }
-    }
-}
-
-impl Request {
-    /// What people read of it.
-    fn text(&self) -> String {
-        let Self { at, action, by, why, carried_out, .. } = self;
-        let why = why.as_deref().map(|why| format!("\n  because  {}", printable(why))).unwrap_or_default();
-        let outcome = match carried_out {
-            None => "not carried out yet".into(),
-            Some(CarriedOut { instance, succeeded, outcome, .. }) => {
-                let failed = if *succeeded { "" } else { "failed: " };
-                format!("{failed}{} ({})", printable(outcome), printable(instance))
-            }
-        };
-        format!("{at:.3}  {}: {}{why}\n  outcome  {outcome}", printable(by), what(action))
-    }
+    format!("{at:.3}  {}: {}{why}\n  outcome  {outcome}", printable(by), what(action))
 }
 
 /// What was asked for, in words.

@@ -9,7 +9,7 @@ use redis_kit::{
 use tokio::time::{Instant, sleep};
 
 /// How often the stream is looked at.
-const GLANCE: Duration = Duration::from_millis(50);
+pub(crate) const GLANCE: Duration = Duration::from_millis(50);
 
 /// What `find` makes of the first entry behind `position` of which it makes anything; `None` if there is none by the deadline.
 pub(crate) async fn find_behind<M: Message, T>(

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use common::money::Money;
+use common::{money::Money, steadily::steadily};
 use jiff::Timestamp;
 use reqwest::{Client, Url};
 use serde::Deserialize;
 
-use crate::{http, steadily::steadily};
+use crate::http;
 
 /// Charges that one answer holds; some 1.3 MB.
 const PAGE: usize = 5_000;

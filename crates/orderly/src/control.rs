@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::{
-    messages::{Action, ControlEvent},
-    names::groups,
+    control::owner,
+    messages::Action,
+    operations::requests::{self, CarriedOut},
 };
-use redis_kit::{
-    stream::{Entry, Producer, StreamId, end},
-    trace::TraceContext,
-};
+use redis_kit::stream::StreamId;
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::{awaited::find_behind, installation::Installation, printable::printable, report};
+use crate::{awaited::GLANCE, installation::Installation, printable::printable, report};
 
 /// Who asks, and how patiently.
 #[derive(clap::Args)]
@@ -50,21 +48,17 @@ pub(crate) async fn ask(
     why: Option<&str>,
     longer: Duration,
 ) -> anyhow::Result<Answer> {
-    let stream = installation.names.control_stream();
-    let before = end(&mut installation.redis.clone(), &stream).await?;
     let group = action.group().unwrap_or_default().to_owned();
-    let service = groups::owner(&group).with_context(|| format!("no service owns the group {group}"))?;
-    let request = ControlEvent::Requested { action, by: args.by.clone(), why: why.map(str::to_owned) };
-    let request = Producer::new(installation.redis.clone(), stream)
-        .append(&request, &TraceContext::root())
+    let service = owner(&action).with_context(|| format!("no service owns the group {group}"))?;
+    let request = requests::ask(installation, action, &args.by, why)
         .await
         .context("it is not known whether the request was written; see with `orderly audit`")?;
     let patience = Duration::from_secs(args.wait) + longer;
-    let (instance, succeeded, outcome) =
-        match carried_out(installation, before, request, Instant::now() + patience).await? {
-            Some((instance, succeeded, outcome)) => (Some(instance), succeeded, outcome),
-            None => (None, false, nobody_did(service, patience)),
-        };
+    let carried_out = carried_out(installation, request, Instant::now() + patience).await?;
+    let (instance, succeeded, outcome) = match carried_out {
+        Some(CarriedOut { instance, succeeded, outcome, .. }) => (Some(instance), succeeded, outcome),
+        None => (None, false, nobody_did(service, patience)),
+    };
     Ok(Answer { group, service, instance, succeeded, outcome })
 }
 
@@ -76,31 +70,20 @@ fn nobody_did(service: &str, patience: Duration) -> String {
     )
 }
 
-/// What the control stream tells of a request that stands behind `position`: who carried it out, whether that succeeded,
-/// and what came of it.
+/// What came of a request, if it is carried out by the deadline.
 async fn carried_out(
     installation: &Installation,
-    position: StreamId,
     request: StreamId,
     deadline: Instant,
-) -> anyhow::Result<Option<(String, bool, String)>> {
-    let stream = installation.names.control_stream();
-    let mut message_id = None;
-    let told =
-        find_behind(&installation.redis, &stream, position, deadline, |entry: &Entry<ControlEvent>| {
-            if entry.id == request {
-                message_id = Some(entry.message_id);
-            }
-            match &entry.message {
-                ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. }
-                    if message_id == Some(*request) =>
-                {
-                    Some((instance.clone(), *succeeded, outcome.clone()))
-                }
-                _ => None,
-            }
-        });
-    Ok(told.await?)
+) -> anyhow::Result<Option<CarriedOut>> {
+    loop {
+        let found = requests::find(installation, request).await?;
+        let carried_out = found.and_then(|found| found.carried_out);
+        if carried_out.is_some() || Instant::now() >= deadline {
+            return Ok(carried_out);
+        }
+        sleep(GLANCE).await;
+    }
 }
 
 /// Prints what came of requests. Fails if one of them was not carried out.

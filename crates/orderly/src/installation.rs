@@ -1,16 +1,24 @@
 //! The running installation that a command looks at or steers.
 
+use std::ops::Deref;
+
 use anyhow::{Context, bail};
-use common::{names::Names, partition::Partitions, service::InstallationArgs};
-use redis_kit::{Connection, Redis, cmd};
+use common::{names::Names, operations, partition::Partitions, service::InstallationArgs};
+use redis_kit::{Redis, cmd};
 
 /// An installation that has been reached.
 pub(crate) struct Installation {
     /// For more connections.
     pub(crate) server: Redis,
-    pub(crate) redis: Connection,
-    pub(crate) names: Names,
-    pub(crate) partitions: Partitions,
+    data: operations::Installation,
+}
+
+impl Deref for Installation {
+    type Target = operations::Installation;
+
+    fn deref(&self) -> &operations::Installation {
+        &self.data
+    }
 }
 
 impl Installation {
@@ -29,6 +37,7 @@ impl Installation {
                  or --key-prefix"
             );
         };
-        Ok(Self { server, redis: commands, names, partitions: Partitions::new(count) })
+        let data = operations::Installation { redis: commands, names, partitions: Partitions::new(count) };
+        Ok(Self { server, data })
     }
 }

@@ -1,7 +1,6 @@
-//! Times as people say them, and as streams do.
+//! Times as people say them.
 
 use jiff::{Span, SpanRelativeTo, Timestamp};
-use redis_kit::stream::StreamId;
 
 /// Reads a time, such as `2026-01-31T12:00:00Z`, or how long before `now`, such as `10m`, `2h 30m` or `1d`.
 pub(crate) fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
@@ -11,10 +10,4 @@ pub(crate) fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     let span: Span = text.parse().ok()?;
     let ago = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
     if ago.is_negative() { None } else { now.checked_sub(ago).ok() }
-}
-
-/// When an entry was appended.
-pub(crate) fn of(id: StreamId) -> Timestamp {
-    let milliseconds = i64::try_from(id.milliseconds).ok();
-    milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok()).unwrap_or(Timestamp::MAX)
 }

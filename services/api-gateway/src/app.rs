@@ -3,6 +3,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use axum::extract::FromRef;
+use common::operations::Installation;
 use redis_kit::session::{SessionCookie, Sessions};
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     catalogue::Catalogue,
     limits::Limits,
     orders::{Orders, accept::Acceptor, events::Events},
-    page::{Live, Stories},
+    page::Live,
     users::Users,
 };
 
@@ -25,7 +26,6 @@ pub(crate) struct Parts {
     pub(crate) events: Events,
     pub(crate) boards: Boards,
     pub(crate) live: Live,
-    pub(crate) stories: Stories,
     pub(crate) catalogue: Catalogue,
     pub(crate) users: Users,
     pub(crate) accounts: AccountStore,
@@ -34,6 +34,7 @@ pub(crate) struct Parts {
     pub(crate) sessions: Sessions<Login>,
     pub(crate) cookie: SessionCookie,
     pub(crate) limits: Limits,
+    pub(crate) installation: Installation,
 }
 
 impl App {

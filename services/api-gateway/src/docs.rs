@@ -34,6 +34,7 @@ pub(crate) fn describe<S: Clone + Send + Sync + 'static>() -> OpenApiRouter<S> {
         (name = "leaderboards", description = "Who buys most, what is bought most, and what is bought now"),
         (name = "catalogue", description = "What there is, and who"),
         (name = "accounts", description = "Logging in, and one's sessions"),
+        (name = "operator", description = "How the system is doing, and steering it; for admins"),
     ),
 )]
 struct Api;
@@ -94,6 +95,24 @@ pub(crate) struct LineItem {
     #[schema(minimum = 1, maximum = 1000)]
     quantity: u32,
     unit_price: Money,
+}
+
+/// A payment that waits for a person, with what the person needs to know.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes how the type of the same name is written as JSON")]
+pub(crate) struct ParkedPayment {
+    /// By which the provider knows it: its idempotency key.
+    payment_id: uuid::Uuid,
+    order_id: uuid::Uuid,
+    customer_id: String,
+    amount: Money,
+    /// What stands in the way.
+    reason: String,
+    /// How often it was tried.
+    attempts: u32,
+    first_attempt_at: jiff::Timestamp,
+    /// When it was given up.
+    parked_at: jiff::Timestamp,
 }
 
 /// What went wrong (RFC 9457).

@@ -8,6 +8,7 @@
 //! | prices | `catalogue/` |
 //! | who and what is ahead | `boards/` |
 //! | the pages for people | `page/` |
+//! | what operators see and ask for | `operator/` |
 //! | how an id from outside is spelled | `plain_id.rs` |
 //! | what is kept in SQL | `database.rs`, and the tables in `migrations/` |
 //! | when Redis is good enough | `durability.rs` |
@@ -18,12 +19,14 @@ mod boards;
 mod cached;
 mod catalogue;
 mod config;
+mod cursor;
 mod database;
 mod docs;
 mod durability;
 mod edge;
 mod error;
 mod limits;
+mod operator;
 mod orders;
 mod page;
 mod plain_id;
@@ -33,6 +36,7 @@ mod users;
 use common::{
     messages::OrderEvent,
     names::{groups, services},
+    operations::Installation,
     service::Service,
     upkeep::Upkeep,
 };
@@ -62,7 +66,7 @@ use orders::{
     events::Events,
     view::{OrderViewProjection, OrderViews},
 };
-use page::{Live, Stories};
+use page::Live;
 use users::Users;
 
 /// The service's name.
@@ -162,16 +166,16 @@ async fn parts(
             names: names(),
         },
         boards: Boards::new(&redis, &config.service.installation.key_prefix)?,
-        live: Live::new(service),
-        stories: Stories::new(service),
+        live: Live::default(),
         events: Events::new(redis.clone(), commands.clone(), names(), service.partitions),
         catalogue: Catalogue::new(database, cache.clone(), names()),
         users: Users::new(cache, names(), &config.user_api_url)?,
         accounts,
         passwords,
-        familiar: Familiar { redis: commands, names: names() },
+        familiar: Familiar { redis: commands.clone(), names: names() },
         sessions: Sessions::new(&redis, sessions)?,
         cookie: SessionCookie::default(),
+        installation: Installation { redis: commands, names: names(), partitions: service.partitions },
         limits: Limits::new(service, &volatile, &config.service.installation.key_prefix, &config.limits)?,
     })
 }

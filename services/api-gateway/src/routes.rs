@@ -7,7 +7,7 @@ use crate::{
     app::App,
     boards, catalogue, docs,
     edge::{ProxyArgs, edge},
-    orders, page, users,
+    operator, orders, page, users,
 };
 
 /// The public API.
@@ -18,6 +18,7 @@ pub(crate) fn all(app: &App, proxies: ProxyArgs) -> Router {
         .merge(boards::routes())
         .merge(users::routes())
         .merge(accounts::routes())
+        .merge(operator::routes())
         .split_for_parts();
     let routes = routes.merge(page::routes()).with_state(app.clone()).merge(docs::routes(api));
     edge(routes, |routes| app.limits.around(routes), proxies)

@@ -20,6 +20,8 @@ use redis_kit::{
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use crate::{messages::Action, names::groups};
+
 pub(crate) use operator::Operator;
 pub use pauses::Paused;
 pub(crate) use pauses::Pauses;
@@ -29,6 +31,11 @@ const CLAIM_INTERVAL: Duration = Duration::from_secs(2);
 
 /// A replay that goes on for longer is taken up by the next instance where this one left off.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// The service that carries an action out. `None` if this version knows nobody who would.
+pub fn owner(action: &Action) -> Option<&'static str> {
+    groups::owner(action.group()?)
+}
 
 /// Carries out what is asked of a service, and follows the pauses of its groups, until `shutdown`. Work goes on without it, so
 /// that nothing it needs can hold a service up.

@@ -10,9 +10,11 @@ use redis_kit::{
     Connection, Error, cmd, patiently,
     stream::{Commit, Pause},
 };
+use serde::Serialize;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
+use utoipa::ToSchema;
 
 use crate::names::Names;
 
@@ -24,7 +26,7 @@ const FIELDS: [&str; 3] = ["by", "at", "why"];
 
 /// Who has paused a group, when and why: the hash `paused:{control}:<group>`, which is there for as long as the group is
 /// paused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Paused {
     /// Who.
     pub by: String,

@@ -3,6 +3,7 @@ use std::num::NonZeroU32;
 use jiff::Timestamp;
 use redis_kit::stream::{Message, dead_letters::Filter};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// The stream `control-stream`: what operators asked for, and what came of it. It is the audit log too.
@@ -39,7 +40,7 @@ pub enum ControlEvent {
 }
 
 /// What can be asked for. Each is carried out by the service that owns the group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
     /// Bring dead letters of a group back into their stream, for that group alone.
@@ -49,6 +50,7 @@ pub enum Action {
         /// Which of its letters.
         filter: LetterFilter,
         /// How many a second at most.
+        #[schema(value_type = u32, minimum = 1)]
         per_second: NonZeroU32,
     },
     /// Delete dead letters of a group for good.
@@ -74,7 +76,7 @@ pub enum Action {
 }
 
 /// Which dead letters are meant: those that fit everything that is given.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LetterFilter {
     /// The message's type is this one.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]

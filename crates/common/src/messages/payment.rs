@@ -3,6 +3,7 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use redis_kit::stream::Message;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{OrderId, Taken};
@@ -101,7 +102,7 @@ pub struct ParkedPayment {
 }
 
 /// What a parked payment is settled to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// The money was moved, as the provider's books tell.

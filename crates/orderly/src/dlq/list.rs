@@ -1,14 +1,13 @@
-use common::service::InstallationArgs;
+use common::{
+    operations::letters::{Place, each},
+    service::InstallationArgs,
+};
 use jiff::Timestamp;
 use redis_kit::stream::dead_letters::DeadLetter;
 use serde::Serialize;
 
-use super::{
-    look::{Look, each, moment_of_look},
-    place::Place,
-    which::WhichArgs,
-};
-use crate::{installation::Installation, moment, printable::printable, report};
+use super::{cause, which::WhichArgs};
+use crate::{installation::Installation, printable::printable, report};
 
 /// What `orderly dlq list` is told.
 #[derive(clap::Args)]
@@ -41,8 +40,8 @@ pub(super) async fn run(args: &ListArgs) -> anyhow::Result<()> {
     if args.letters {
         return list_each(&installation, args).await;
     }
-    let look = Look::take(&installation, &args.which).await?;
-    look.print(args.json)?;
+    let look = args.which.look(&installation).await?;
+    cause::print(&look, args.json)?;
     match look.count() {
         _ if args.json => Ok(()),
         0 => report::print("No dead letters."),
@@ -54,9 +53,9 @@ pub(super) async fn run(args: &ListArgs) -> anyhow::Result<()> {
 }
 
 async fn list_each(installation: &Installation, args: &ListArgs) -> anyhow::Result<()> {
-    let filter = moment_of_look(installation, &args.which).await?;
+    let filter = args.which.filter(installation).await?;
     let mut printed = Ok(());
-    each(installation, &args.which, &filter, |group, place, letter| {
+    each(installation, &args.which.groups(), &filter, |group, place, letter| {
         let listed = Listed::new(group, place, letter);
         if printed.is_ok() {
             printed = listed.print(args.json);
@@ -71,7 +70,7 @@ impl Listed {
         Self {
             id,
             group: group.into(),
-            given_up_at: moment::of(letter.id),
+            given_up_at: letter.id.time(),
             r#type: letter.message_type().map(str::to_owned),
             attempts: letter.attempts,
             reason: letter.reason.clone(),

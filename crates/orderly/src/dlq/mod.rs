@@ -2,15 +2,12 @@
 //!
 //! | role | file |
 //! |---|---|
-//! | which letters are meant | `which.rs`, `place.rs` |
-//! | putting together those with the same cause | `cause.rs`, `look.rs` |
-//! | telling of them | `list.rs`, `show.rs` |
+//! | which letters are meant | `which.rs` |
+//! | telling of them | `cause.rs`, `list.rs`, `show.rs` |
 //! | replaying and dropping them | `settle.rs` |
 
 mod cause;
 mod list;
-mod look;
-mod place;
 mod settle;
 mod show;
 mod which;

@@ -8,7 +8,7 @@ use common::{
 };
 use futures_util::future::try_join_all;
 
-use super::{look::Look, which::WhichArgs};
+use super::{cause, which::WhichArgs};
 use crate::{
     control::{self, RequestArgs},
     installation::Installation,
@@ -73,9 +73,9 @@ async fn settle(
 ) -> anyhow::Result<()> {
     let SettleArgs { request, why, yes, .. } = args;
     let installation = Installation::reach(&args.installation).await?;
-    let look = Look::take(&installation, &args.which).await?;
+    let look = args.which.look(&installation).await?;
     if !yes || !request.json {
-        look.print(request.json)?;
+        cause::print(&look, request.json)?;
     }
     match look.count() {
         0 if request.json => return Ok(()),

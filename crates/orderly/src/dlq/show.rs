@@ -2,17 +2,15 @@ use std::fmt::Write as _;
 
 use anyhow::{bail, ensure};
 use clap::builder::PossibleValuesParser;
-use common::{names::groups, service::InstallationArgs};
-use jiff::Timestamp;
-use redis_kit::stream::{
-    StreamId,
-    dead_letters::{DeadLetter, DeadLetters, FailedAttempt},
+use common::{
+    names::groups,
+    operations::letters::{Field, Letter, Place},
+    service::InstallationArgs,
 };
-use serde::Serialize;
+use redis_kit::stream::dead_letters::FailedAttempt;
 use serde_json::Value;
 
-use super::place::Place;
-use crate::{installation::Installation, moment, printable::printable, report};
+use crate::{installation::Installation, printable::printable, report};
 
 /// What `orderly dlq show` is told.
 #[derive(clap::Args)]
@@ -30,29 +28,6 @@ pub(crate) struct ShowArgs {
     json: bool,
 }
 
-/// Everything of a letter.
-#[derive(Serialize)]
-struct Shown {
-    id: Place,
-    group: String,
-    /// The stream that its entry was on.
-    stream: String,
-    given_up_at: Timestamp,
-    r#type: Option<String>,
-    reason: String,
-    attempts: u32,
-    /// Where its entry first stood.
-    origin: Option<StreamId>,
-    history: Vec<FailedAttempt>,
-    fields: Vec<Field>,
-}
-
-#[derive(Serialize)]
-struct Field {
-    name: String,
-    value: String,
-}
-
 pub(super) async fn run(args: &ShowArgs) -> anyhow::Result<()> {
     let installation = Installation::reach(&args.installation).await?;
     let mut found = find(&installation, &args.letter, args.group.as_deref()).await?;
@@ -63,7 +38,7 @@ pub(super) async fn run(args: &ShowArgs) -> anyhow::Result<()> {
     let Some(shown) = found.pop() else {
         bail!("there is no letter {}; list them with `orderly dlq list --letters`", args.letter);
     };
-    report::print(&if args.json { serde_json::to_string(&shown)? } else { shown.text().trim_end().into() })
+    report::print(&if args.json { serde_json::to_string(&shown)? } else { text(&shown).trim_end().into() })
 }
 
 /// The letters that may be meant.
@@ -71,65 +46,35 @@ async fn find(
     installation: &Installation,
     letter: &Place,
     wanted: Option<&str>,
-) -> anyhow::Result<Vec<Shown>> {
-    let Place { group: spelled, partition, id } = letter;
+) -> anyhow::Result<Vec<Letter>> {
     let partitions = installation.partitions.count();
     ensure!(
-        *partition < partitions,
-        "there is no partition {partition}: there are {partitions}, counted from 0"
+        letter.partition < partitions,
+        "there is no partition {}: there are {partitions}, counted from 0",
+        letter.partition
     );
-    let mut found = Vec::new();
-    for group in groups::all() {
-        let is_meant = |named: Option<&str>| named.is_none_or(|named| named == group);
-        if !is_meant(spelled.as_deref()) || !is_meant(wanted) {
-            continue;
-        }
-        let streams = installation.names.streams_of(group, installation.partitions);
-        let Some(stream) = streams.into_iter().nth(usize::from(*partition)) else { continue };
-        let letters = DeadLetters::new(installation.redis.clone(), &*stream, group);
-        if let Some(letter) = letters.show(*id).await? {
-            found.push(Shown::new(group, *partition, stream, letter));
-        }
-    }
+    let mut found = Letter::find(installation, letter).await?;
+    found.retain(|letter| wanted.is_none_or(|wanted| letter.group == wanted));
     Ok(found)
 }
 
-impl Shown {
-    fn new(group: &str, partition: u16, stream: String, letter: DeadLetter) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let field = |(name, value): &(Vec<u8>, Vec<u8>)| Field { name: text(name), value: text(value) };
-        Self {
-            id: Place { group: Some(group.into()), partition, id: letter.id },
-            group: group.into(),
-            stream,
-            given_up_at: moment::of(letter.id),
-            r#type: letter.message_type().map(str::to_owned),
-            fields: letter.fields.iter().map(field).collect(),
-            reason: letter.reason,
-            attempts: letter.attempts,
-            origin: letter.origin,
-            history: letter.history,
-        }
+/// What people read of it.
+fn text(letter: &Letter) -> String {
+    let Letter { id, group, stream, given_up_at, reason, attempts, origin, history, fields, .. } = letter;
+    let origin = origin.map_or_else(|| "nobody knows".into(), |origin| origin.to_string());
+    let mut text = format!(
+        "letter    {id}\ngiven up  {given_up_at:.3} by {group}, after {attempts} attempts\nbecause   {}\nstood at  {origin} in {stream}\n",
+        printable(reason)
+    );
+    for FailedAttempt { at, consumer, reason } in history {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "failed    {at:.3} at {}: {}", printable(consumer), printable(reason));
     }
-
-    /// What people read of it.
-    fn text(&self) -> String {
-        let Self { id, group, stream, given_up_at, reason, attempts, origin, history, fields, .. } = self;
-        let origin = origin.map_or_else(|| "nobody knows".into(), |origin| origin.to_string());
-        let mut text = format!(
-            "letter    {id}\ngiven up  {given_up_at:.3} by {group}, after {attempts} attempts\nbecause   {}\nstood at  {origin} in {stream}\n",
-            printable(reason)
-        );
-        for FailedAttempt { at, consumer, reason } in history {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "failed    {at:.3} at {}: {}", printable(consumer), printable(reason));
-        }
-        text.push('\n');
-        for Field { name, value } in fields {
-            let _ = writeln!(text, "{}: {}", printable(name), pretty(value));
-        }
-        text
+    text.push('\n');
+    for Field { name, value } in fields {
+        let _ = writeln!(text, "{}: {}", printable(name), pretty(value));
     }
+    text
 }
 
 /// JSON in lines that are easy to read; anything else on one.

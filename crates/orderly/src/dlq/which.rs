@@ -1,8 +1,12 @@
 use clap::builder::PossibleValuesParser;
-use common::{messages::LetterFilter, names::groups};
+use common::{
+    messages::LetterFilter,
+    names::groups,
+    operations::letters::{Look, moment_of_look},
+};
 use jiff::Timestamp;
 
-use crate::moment;
+use crate::{installation::Installation, moment};
 
 /// Which letters are meant: those that fit all that is said.
 #[derive(clap::Args)]
@@ -27,14 +31,20 @@ impl WhichArgs {
         self.group.as_deref().map_or_else(|| groups::all().collect(), |group| vec![group])
     }
 
-    /// Which of their letters, of those that were there at the time of the look.
-    pub(super) fn filter(&self, until: Timestamp) -> LetterFilter {
-        LetterFilter {
+    /// Which of their letters: of those that are there now, and none that comes later.
+    pub(super) async fn filter(&self, installation: &Installation) -> anyhow::Result<LetterFilter> {
+        Ok(LetterFilter {
             message_type: self.message_type.clone(),
             reason_contains: self.reason.clone(),
             since: self.since,
-            until,
-        }
+            until: moment_of_look(installation).await?,
+        })
+    }
+
+    /// All of them, by their causes.
+    pub(super) async fn look(&self, installation: &Installation) -> anyhow::Result<Look> {
+        let filter = self.filter(installation).await?;
+        Ok(Look::take(installation, &self.groups(), filter, usize::MAX).await?)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use common::messages::OrderId;
+use common::{messages::OrderId, steadily::steadily};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{http, report::in_words, steadily::steadily};
+use crate::{http, report::in_words};
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 

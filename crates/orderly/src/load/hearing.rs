@@ -1,4 +1,7 @@
-use common::messages::{Announcement, OrderEvent};
+use common::{
+    messages::{Announcement, OrderEvent},
+    steadily::steadily,
+};
 use redis_kit::{
     Error,
     pubsub::{ReplayEvent, ReplaySubscription, Since},
@@ -6,7 +9,7 @@ use redis_kit::{
 };
 
 use super::{run::Run, tally::Ending};
-use crate::{installation::Installation, steadily::steadily};
+use crate::installation::Installation;
 
 /// Entries that one command fetches.
 const PAGE: usize = 1_000;

@@ -1,8 +1,4 @@
-use std::collections::HashMap;
-
-use anyhow::Context;
-use common::{messages::ParkedPayment, service::InstallationArgs};
-use redis_kit::cmd;
+use common::{messages::ParkedPayment, operations::parked, service::InstallationArgs};
 
 use crate::installation::Installation;
 
@@ -17,7 +13,8 @@ pub(crate) struct ParkedArgs {
 }
 
 pub(super) async fn run(args: &ParkedArgs) -> anyhow::Result<()> {
-    let parked = list(&Installation::reach(&args.installation).await?).await?;
+    let installation = Installation::reach(&args.installation).await?;
+    let parked = parked::oldest(&installation, None, usize::MAX).await?;
     if args.json {
         for payment in &parked {
             anstream::println!("{}", serde_json::to_string(payment)?);
@@ -47,33 +44,4 @@ fn print(payment: &ParkedPayment) {
     anstream::println!("parked    {}", payment.parked_at);
     // What the provider said may hold anything.
     anstream::println!("because   {}\n", reason.escape_debug());
-}
-
-/// Every parked payment; whoever waits longest comes first.
-async fn list(installation: &Installation) -> anyhow::Result<Vec<ParkedPayment>> {
-    let mut parked = Vec::new();
-    for partition in installation.partitions.all() {
-        let key = installation.names.parked_payments(partition);
-        let mut cursor: u64 = 0;
-        loop {
-            let mut scan = cmd("HSCAN");
-            scan.arg(&key).arg(cursor).arg("COUNT").arg(1000);
-            let (next, page): (u64, HashMap<String, String>) =
-                scan.query_async(&mut installation.redis.clone()).await?;
-            for (id, json) in page {
-                let payment = serde_json::from_str(&json).with_context(|| {
-                    format!("what {key} holds of the payment {id} is not what payment-worker writes")
-                })?;
-                parked.push(payment);
-            }
-            cursor = next;
-            if cursor == 0 {
-                break;
-            }
-        }
-    }
-    parked.sort_by_key(|payment: &ParkedPayment| (payment.parked_at, payment.order_id));
-    // A scan may tell of one more than once.
-    parked.dedup();
-    Ok(parked)
 }

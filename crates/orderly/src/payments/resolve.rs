@@ -2,14 +2,11 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use common::{
-    messages::{OrderEvent, ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict},
+    messages::{OrderEvent, Resolution, Verdict},
+    operations::parked,
     service::InstallationArgs,
 };
-use redis_kit::{
-    cmd,
-    stream::{Entry, Producer, end},
-    trace::TraceContext,
-};
+use redis_kit::stream::{Entry, end};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -41,7 +38,7 @@ pub(crate) struct ResolveArgs {
 
 pub(super) async fn run(args: &ResolveArgs) -> anyhow::Result<()> {
     let installation = Installation::reach(&args.installation).await?;
-    let Some(parked) = find(&installation, args.payment).await? else {
+    let Some(parked) = parked::find(&installation, args.payment).await? else {
         bail!(
             "no parked payment has the id {} or is for that order; list them with `orderly payments parked`",
             args.payment
@@ -55,13 +52,7 @@ pub(super) async fn run(args: &ResolveArgs) -> anyhow::Result<()> {
     let partition = installation.partitions.of_order(parked.order_id);
     let journal = installation.names.orders_stream(partition);
     let before = end(&mut installation.redis.clone(), &journal).await?;
-    let task = PaymentTask::Resolved {
-        payment_id: parked.payment_id,
-        order_id: parked.order_id,
-        resolution: resolution.clone(),
-    };
-    Producer::new(installation.redis.clone(), installation.names.payments_stream(partition))
-        .append(&task, &TraceContext::root())
+    parked::decide(&installation, &parked, resolution.clone())
         .await
         .context(
             "it is not known whether the decision was written; see with `orderly payments parked` whether the payment is still \
@@ -85,23 +76,6 @@ pub(super) async fn run(args: &ResolveArgs) -> anyhow::Result<()> {
             args.wait
         ),
     }
-}
-
-/// The parked payment of this id, or for the order of this id.
-async fn find(installation: &Installation, id: Uuid) -> anyhow::Result<Option<ParkedPayment>> {
-    let Installation { names, partitions, .. } = installation;
-    let of_order = (partitions.of_order(id), PaymentId::of(id).to_string());
-    // A payment's id does not tell its partition.
-    let places = partitions.all().map(|partition| (partition, id.to_string())).chain([of_order]);
-    for (partition, field) in places {
-        let mut get = cmd("HGET");
-        get.arg(names.parked_payments(partition)).arg(field);
-        let json: Option<String> = get.query_async(&mut installation.redis.clone()).await?;
-        if let Some(json) = json {
-            return Ok(Some(serde_json::from_str(&json)?));
-        }
-    }
-    Ok(None)
 }
 
 fn tells(event: &OrderEvent, decided: &Resolution) -> Option<Result<String, String>> {

@@ -7,8 +7,6 @@ use redis_kit::{
     trace::TraceContext,
 };
 
-use crate::moment;
-
 /// The length of the longest type.
 const TYPE: usize = 32;
 
@@ -43,7 +41,7 @@ pub(super) fn reset(partition: usize, from: StreamId, to: StreamId) -> String {
 
 /// When what stands there was appended.
 fn place(id: StreamId) -> String {
-    if id > StreamId::ZERO { format!("{:.3}", moment::of(id)) } else { "the beginning".into() }
+    if id > StreamId::ZERO { format!("{:.3}", id.time()) } else { "the beginning".into() }
 }
 
 fn colour(event: &OrderEvent) -> Style {

@@ -1,14 +1,12 @@
 //! What a consumer group still has to do, order by order: the entries that it has not read, and those that it has read and not
 //! acknowledged. Read raw, because a dead letter that was sent again counts too.
 
-use common::messages::OrderId;
+use common::{messages::OrderId, steadily::steadily};
 use redis_kit::{
     Connection, Error, cmd, pipe,
     stream::{StreamId, inspect::inspect},
 };
 use serde::Deserialize;
-
-use crate::steadily::steadily;
 
 /// Entries that one command asks for.
 const PAGE: usize = 500;

@@ -1,6 +1,9 @@
 //! Reads journals and payment streams, several at the same time, and hands on what they tell about orders.
 
-use common::messages::{OrderEvent, PaymentTask};
+use common::{
+    messages::{OrderEvent, PaymentTask},
+    steadily::steadily,
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis_kit::{
     Connection, Error, Redis,
@@ -9,7 +12,6 @@ use redis_kit::{
 use tokio::sync::mpsc;
 
 use super::ledger::{Fact, What};
-use crate::steadily::steadily;
 
 /// Entries that one command fetches: some 2 MB, and a millisecond or two of Redis's time.
 const PAGE: usize = 2_000;

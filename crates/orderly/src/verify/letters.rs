@@ -1,14 +1,12 @@
 //! The dead letters of every group of both streams.
 
-use common::names::groups;
+use common::{names::groups, operations::letters::each_of};
 use redis_kit::{
     Connection, Error,
     stream::dead_letters::{DeadLetter, Filter},
 };
 
 use super::{ahead::order_id, ledger::Letter};
-use crate::letters;
-
 /// Tells every dead letter of `group` on a stream.
 pub(super) async fn read(
     redis: &Connection,
@@ -17,7 +15,7 @@ pub(super) async fn read(
     mut tell: impl FnMut(Letter),
 ) -> Result<(), Error> {
     let tell = |letter: &DeadLetter| tell(told(stream, group, letter));
-    letters::each(redis, stream, group, &Filter::default(), tell).await
+    each_of(redis, stream, group, &Filter::default(), tell).await
 }
 
 fn told(stream: &str, group: &str, letter: &DeadLetter) -> Letter {

@@ -24,7 +24,7 @@ mod verdict;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Instant};
 
-use common::service::InstallationArgs;
+use common::{service::InstallationArgs, steadily::steadily};
 use jiff::Timestamp;
 use redis_kit::{Error, check_version, cmd, stream::trimmed_before};
 
@@ -38,7 +38,6 @@ use crate::{
     books::Books,
     installation::Installation,
     report::{in_words, print, tell_unknown},
-    steadily::steadily,
 };
 
 /// What `orderly verify` is told.

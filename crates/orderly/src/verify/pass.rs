@@ -33,6 +33,7 @@ use std::{cell::RefCell, path::Path};
 use common::{
     messages::{OrderEvent, PaymentTask},
     names::groups,
+    steadily::steadily,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use redis_kit::{
@@ -50,7 +51,7 @@ use super::{
     promises,
     verdict::Verdict,
 };
-use crate::{books::Books, installation::Installation, steadily::steadily};
+use crate::{books::Books, installation::Installation};
 
 /// What makes payment-producer ask for a payment.
 const PLACED: [&str; 1] = ["order.placed"];

@@ -1,5 +1,6 @@
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
 use redis::{FromRedisValue, ParsingError, RedisWrite, ToRedisArgs, ToSingleRedisArg, Value};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +22,12 @@ pub struct InvalidStreamId;
 impl StreamId {
     /// Before every entry.
     pub const ZERO: Self = Self { milliseconds: 0, sequence: 0 };
+
+    /// When the entry was appended, by the server's clock.
+    pub fn time(self) -> Timestamp {
+        let milliseconds = i64::try_from(self.milliseconds).ok();
+        milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok()).unwrap_or(Timestamp::MAX)
+    }
 }
 
 impl fmt::Display for StreamId {
@@ -82,6 +89,13 @@ mod tests {
         assert!(id("9-1") < id("10-0"));
         assert!(id("10-2") < id("10-10"));
         assert!(StreamId::ZERO < id("0-1"));
+    }
+
+    #[test]
+    fn an_id_tells_when_even_if_that_is_beyond_all_calendars() {
+        let time = |milliseconds| StreamId { milliseconds, sequence: 0 }.time();
+        assert_eq!(time(1_700_000_000_123).as_millisecond(), 1_700_000_000_123);
+        assert_eq!(time(u64::MAX), Timestamp::MAX);
     }
 
     #[test]

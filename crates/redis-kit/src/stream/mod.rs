@@ -19,6 +19,7 @@
 //! | keep a stream from growing | [`retention`] | nothing goes that any group still needs |
 //! | know how it is doing | [`inspect`] | figures of one moment; what Redis does not know is unknown, and not 0 |
 //! | read without working | [`read_after`] | entries in their order, or where something is missing |
+//! | look back | [`read_before`], [`read_at`] | the newest first, and no more than is asked for |
 //!
 //! # An example
 //! ```no_run
@@ -163,6 +164,6 @@ pub use message::{Fields, Message, Undecodable, encode, encode_at, now};
 pub use options::{Mode, WorkerOptions};
 pub use pause::Pause;
 pub use producer::Producer;
-pub use read::{Entry, Page, RawEntry, Slot, end, range, read_after};
+pub use read::{Entry, Page, RawEntry, Slot, end, range, read_after, read_at, read_before};
 pub use retention::trimmed_before;
 pub use worker::{Worker, WorkerStatus};

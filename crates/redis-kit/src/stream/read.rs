@@ -174,6 +174,31 @@ pub async fn range(
     Ok(entries.into_iter().map(|(id, fields)| RawEntry { id, fields }).collect())
 }
 
+/// Reads up to `count` entries that stand before `position`, or at the end of the stream, newest first. For people who look
+/// back: it does not tell whether anything is missing.
+pub async fn read_before<M: Message>(
+    redis: &mut Connection,
+    stream: &str,
+    position: Option<StreamId>,
+    count: usize,
+) -> Result<Vec<Slot<M>>, Error> {
+    let end = position.map_or_else(|| "+".to_owned(), |position| format!("({position}"));
+    let mut range = redis::cmd("XREVRANGE");
+    range.arg(stream).arg(end).arg("-").arg("COUNT").arg(count);
+    let entries: Vec<(StreamId, RawFields)> = range.query_async(redis).await?;
+    Ok(entries.iter().map(|(id, fields)| Slot::new(*id, fields)).collect())
+}
+
+/// What stands at one place of a stream, if anything does.
+pub async fn read_at<M: Message>(
+    redis: &mut Connection,
+    stream: &str,
+    id: StreamId,
+) -> Result<Option<Slot<M>>, Error> {
+    let entries = entries_from(redis, stream, id, 1).await?;
+    Ok(entries.first().filter(|(found, _)| *found == id).map(|(id, fields)| Slot::new(*id, fields)))
+}
+
 /// Where a stream ends now: a position after which only what is yet to come is read.
 pub async fn end(redis: &mut Connection, stream: &str) -> Result<StreamId, Error> {
     let last = StreamId { milliseconds: u64::MAX, sequence: u64::MAX };

@@ -14,9 +14,10 @@ use axum::{
 };
 use common::problem::{FieldError, Problem};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+use serde_json::Value;
 use serde_path_to_error::Segment;
 
 /// No request of this API needs more.
@@ -90,6 +91,33 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     Ok(value)
 }
 
+/// 422 for what a body says and `read`, which was parsed from it, does not: serde itself passes over what it does not know in
+/// an enum, and whoever misspells a field would get more than they asked for.
+pub(crate) fn all_is_read(body: &[u8], read: &impl Serialize) -> Result<(), Problem> {
+    let said: Value = serde_json::from_slice(body).map_err(not_json)?;
+    // What was read from JSON can be written as JSON.
+    let read = serde_json::to_value(read).unwrap_or_default();
+    let mut errors = Vec::new();
+    find_unread("", &said, &read, &mut errors);
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+}
+
+fn find_unread(place: &str, said: &Value, read: &Value, errors: &mut Vec<FieldError>) {
+    let Value::Object(read) = read else { return };
+    let Value::Object(said) = said else {
+        return errors.push(FieldError { pointer: place.into(), detail: "expected an object".into() });
+    };
+    for (name, said) in said {
+        let pointer = format!("{place}/{}", token(name));
+        match read.get(name) {
+            Some(read) => find_unread(&pointer, said, read, errors),
+            // What is left out is written as nothing.
+            None if said.is_null() => {}
+            None => errors.push(FieldError { pointer, detail: format!("unknown field `{name}`") }),
+        }
+    }
+}
+
 fn not_json(error: impl Display) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
 }
@@ -123,9 +151,37 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => format!("/{}", token(key)),
             Segment::Enum { variant } => format!("/{variant}"),
             Segment::Unknown => String::new(),
         })
         .collect()
+}
+
+/// A name as a part of one.
+fn token(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_was_said_and_not_read_is_told_with_its_place() {
+        let read = json!({ "action": "drop", "filter": { "until": 1 } });
+        let unread = |said: Value| {
+            let mut errors = Vec::new();
+            find_unread("", &said, &read, &mut errors);
+            errors.into_iter().map(|error| error.pointer).collect::<Vec<_>>()
+        };
+        assert!(unread(json!({ "action": "drop", "filter": { "until": 1, "type": null } })).is_empty());
+        assert_eq!(
+            unread(json!({ "action": "drop", "filter": { "tpye": "a", "until": 1 } })),
+            ["/filter/tpye"]
+        );
+        assert_eq!(unread(json!({ "a/b~": 1, "filter": [1] })), ["/a~1b~0", "/filter"]);
+    }
 }

@@ -25,8 +25,8 @@ use common::{
 };
 use redis_kit::cache::{Cache, Policy};
 
-use crate::{cached, database::database_failed, error::redis_failed};
-use archive::{ArchiveStore, Cursor};
+use crate::{cached, cursor::Cursor, database::database_failed, error::redis_failed};
+use archive::ArchiveStore;
 pub(crate) use routes::{routes, visible};
 use view::{OrderView, OrderViews};
 
@@ -76,7 +76,8 @@ impl Orders {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let goes_on = orders.len() > limit;
         orders.truncate(limit);
-        let next = orders.last().filter(|_| goes_on).map(Cursor::behind);
+        let behind = |order: &OrderView| Cursor { at: order.placed_at, order_id: order.id };
+        let next = orders.last().filter(|_| goes_on).map(behind);
         Ok((orders, next))
     }
 }

@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use common::{messages::OrderId, problem::Problem};
+use common::problem::Problem;
 use futures_util::future::try_join;
 use redis_kit::{
     session::{Session, SessionOf},
@@ -22,7 +22,6 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     accept::{Accepted, Answer, Beside, IdempotencyKey, Lookup, other_body},
-    archive::Cursor,
     events::{all_events, order_events},
     new_order::NewOrder,
     view::OrderView,
@@ -30,6 +29,7 @@ use super::{
 use crate::{
     accounts::{Login, Role},
     app::App,
+    cursor::Cursor,
     docs::{BadRequest, Forbidden, Invalid, NotFound, Unauthorized, Unavailable},
     edge::{
         Admin, ClientAddress, LoggedIn,
@@ -38,7 +38,7 @@ use crate::{
     },
     error::redis_failed,
     limits,
-    plain_id::is_plain_id,
+    plain_id::{is_plain_id, plain_uuid},
 };
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -169,7 +169,7 @@ pub(crate) async fn visible(
 ) -> Result<(OrderView, Option<redis_kit::session::Token>), Problem> {
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "no such order");
     // What is no id is not looked up: it names no order.
-    let id = id.ok().and_then(|Path(text)| order_id(&text)).ok_or_else(unknown)?;
+    let id = id.ok().and_then(|Path(text)| plain_uuid(&text)).ok_or_else(unknown)?;
     let order = app.orders.find(id).await?.ok_or_else(unknown)?;
     if !order.is_of_account() {
         return Ok((order, None));
@@ -178,11 +178,6 @@ pub(crate) async fn visible(
     let session = app.sessions.load(&token).await.map_err(|error| redis_failed(&error))?;
     let login = session.map(|session| session.data);
     if order.is_seen_by(login.as_ref()) { Ok((order, Some(token))) } else { Err(unknown()) }
-}
-
-/// Reads an id as `Location` spells it. UUIDs have other spellings (`{…}`, `urn:uuid:…`), but an order has one address.
-fn order_id(text: &str) -> Option<OrderId> {
-    text.parse().ok().filter(|id: &OrderId| id.to_string() == text)
 }
 
 /// What part of a list is wanted.
@@ -222,10 +217,7 @@ async fn list_orders(
 ) -> Result<Json<OrderList>, Problem> {
     let wanted = parameters(wanted)?;
     let limit = within(wanted.limit, PAGE, 1..=MAX_PAGE, "limit")?;
-    let cursor: Option<Cursor> = match wanted.cursor {
-        Some(text) => Some(text.parse().map_err(|_| bad_request("cursor is none that this list gave out"))?),
-        None => None,
-    };
+    let cursor = Cursor::read(wanted.cursor)?;
     let login = session.data;
     let customer_id = wanted.customer_id.unwrap_or_else(|| login.customer_id.clone());
     if customer_id != login.customer_id && login.role != Role::Admin {

@@ -20,4 +20,3 @@ mod story;
 
 pub(crate) use live::Live;
 pub(crate) use routes::routes;
-pub(crate) use story::Stories;

@@ -20,6 +20,7 @@ use super::{
     live::live,
     order::OrderPage,
     shop::ShopPage,
+    story::{Story, order_at},
 };
 use crate::{
     app::App,
@@ -77,7 +78,7 @@ async fn show_order(
     id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let (order, _) = visible(&app, &headers, id).await?;
-    let story = app.stories.of(&order).await.map_err(|error| redis_failed(&error))?;
+    let story = Story::read(&app.installation, &order).await.map_err(|error| redis_failed(&error))?;
     let visitor = Visitor::of(&app, &headers).await;
     Ok(page(StatusCode::OK, &OrderPage::new(visitor, order, &story)))
 }
@@ -91,6 +92,6 @@ async fn find_order(
     let gone = || Problem::new(StatusCode::NOT_FOUND, "the journal has no such entry, or has it no longer");
     let Path((partition, entry)) = place.map_err(|_| gone())?;
     let entry: StreamId = entry.parse().map_err(|_| gone())?;
-    let found = app.stories.at(partition, entry).await.map_err(|error| redis_failed(&error))?;
+    let found = order_at(&app.installation, partition, entry).await.map_err(|error| redis_failed(&error))?;
     Ok(Redirect::to(&format!("/orders/{}/page", found.ok_or_else(gone)?)))
 }

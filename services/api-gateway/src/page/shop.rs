@@ -65,7 +65,7 @@ pub(super) struct Board {
 impl ShopPage {
     /// The page as things stand. What cannot be read now is left empty, so that there is a page that says so.
     pub(super) async fn new(app: &App, visitor: Visitor) -> Self {
-        let (now, products, boards) = tokio::join!(app.live.now(), app.catalogue.all(), boards(app));
+        let (now, products, boards) = tokio::join!(app.live.now(app), app.catalogue.all(), boards(app));
         let products = products.ok().and_then(|products| products.value).unwrap_or_default();
         let boards = boards.unwrap_or_else(|error| {
             debug!(%error, "cannot read the boards for the page");

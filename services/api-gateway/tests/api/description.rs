@@ -38,6 +38,14 @@ async fn every_route_is_described() {
         "post /accounts",
         "get /leaderboards/{board}",
         "get /leaderboards/{board}/{member}",
+        "get /operator/groups",
+        "get /operator/dead-letters",
+        "get /operator/dead-letters/{group}/{partition}/{id}",
+        "get /operator/actions",
+        "post /operator/actions",
+        "get /operator/actions/{id}",
+        "get /operator/parked-payments",
+        "post /operator/parked-payments/{payment_id}/resolution",
     ];
     expected.sort_by_key(|route| {
         route.split_once(' ').map(|(method, path)| (path.to_owned(), method.to_owned()))

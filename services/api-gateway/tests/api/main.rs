@@ -18,6 +18,7 @@ mod idempotency_keys;
 mod limits;
 mod login_guard;
 mod logs;
+mod operator;
 mod orders;
 mod page;
 mod people;

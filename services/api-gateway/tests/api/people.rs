@@ -7,7 +7,7 @@ use crate::harness::{Answer, Database, Gateway, Shop};
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
-const ADMIN: &str = "root@example.com";
+pub(crate) const ADMIN: &str = "root@example.com";
 
 /// A browser's cookie.
 #[derive(Clone, Debug, PartialEq)]

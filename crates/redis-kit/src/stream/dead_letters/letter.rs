@@ -1,6 +1,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::shape::shape;
 use crate::{stream::StreamId, trace::TraceContext};
 
 /// A field's name and value, as they were: anybody may append anything to a stream.
@@ -45,6 +46,11 @@ impl DeadLetter {
     /// The trace that the message belongs to, if it says one.
     pub fn trace(&self) -> Option<TraceContext> {
         self.text("traceparent")?.parse().ok()
+    }
+
+    /// What of its reason is the same for many letters: words that hold a digit, such as ids and numbers, are `…`.
+    pub fn reason_shape(&self) -> String {
+        shape(&self.reason)
     }
 
     /// The first field of that name, if there is one and it is text.

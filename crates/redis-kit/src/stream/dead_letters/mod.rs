@@ -19,6 +19,7 @@
 mod filter;
 mod letter;
 mod scan;
+mod shape;
 
 use std::{num::NonZeroU32, sync::LazyLock, time::Duration};
 
@@ -89,6 +90,17 @@ impl DeadLetters {
             }
         }
         Ok(Page { letters, next: None })
+    }
+
+    /// Those of the next `count` letters after `after` that fit `filter`, which may be none. So it reads few, however many
+    /// there are.
+    pub async fn page(&self, after: Option<StreamId>, count: usize, filter: &Filter) -> Result<Page, Error> {
+        let (since, to) = filter.range();
+        let from = after.map_or(since, |after| format!("({after}"));
+        let mut letters = self.range(&from, &to, count).await?;
+        let next = letters.last().filter(|_| letters.len() == count).map(|last| last.id);
+        letters.retain(|letter| filter.fits(letter));
+        Ok(Page { letters, next })
     }
 
     /// One letter, if it is there.

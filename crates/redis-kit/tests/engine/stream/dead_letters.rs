@@ -124,6 +124,22 @@ async fn pages_follow_each_other_without_a_gap() {
 }
 
 #[tokio::test]
+async fn a_page_reads_no_more_than_it_is_told_though_nothing_fits() {
+    let bench = Bench::start().await;
+    for n in 1..=5 {
+        dead_job(&bench, &format!("{n}-0"), "1-0", if n == 4 { "rare" } else { "usual" }).await;
+    }
+    let rare = Filter { reason_contains: Some("rare".into()), ..Filter::default() };
+    let (mut after, mut pages) = (None, Vec::new());
+    for _ in 0..3 {
+        let page = letters(&bench).page(after, 2, &rare).await.unwrap();
+        pages.push((page.letters.len(), page.next));
+        after = page.next;
+    }
+    assert_eq!(pages, [(0, Some(id("2-0"))), (1, Some(id("4-0"))), (0, None)]);
+}
+
+#[tokio::test]
 async fn filters_find_what_they_name() {
     let bench = Bench::start().await;
     dead_job(&bench, "10000-0", "1000-0", "timed out").await;

@@ -10,6 +10,7 @@ mod inspect;
 mod lease;
 mod ordered;
 mod pause;
+mod read;
 mod redis_failure;
 mod refusal;
 mod retention;

@@ -11,8 +11,8 @@ use redis_kit::stream::StreamId;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
-use super::Cursor;
 use crate::{
+    cursor::Cursor,
     database::{Database, decode, money},
     orders::view::OrderView,
 };
@@ -112,7 +112,7 @@ impl ArchiveStore {
         limit: u32,
     ) -> sqlx::Result<Vec<OrderView>> {
         let (placed_at, id) = cursor.map_or((i64::MAX, String::new()), |cursor| {
-            (cursor.placed_at.as_microsecond(), cursor.order_id.to_string())
+            (cursor.at.as_microsecond(), cursor.order_id.to_string())
         });
         let rows = sqlx::query(
             "SELECT * FROM orders WHERE customer_id = $1 AND (placed_at, id) < ($2, $3) \

@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use common::names::services;
+use common::{instances::Instance, names::services, operations::groups::Group};
 use serde::Serialize;
 
 use super::{
-    look::{GroupSum, Look},
+    look::Look,
     moments::{Kind, Tally},
 };
 
@@ -79,23 +79,25 @@ impl History {
         let passed = look.at.duration_since(then.at);
         let rate = |now: Option<u64>, then: Option<u64>| rate(now, then, passed);
         let mut now = Now::default();
-        for ((name, stream), (_, before)) in look.streams().into_iter().zip(then.streams()) {
+        for (stream, before) in look.streams.iter().zip(&then.streams) {
+            let name = &stream.name;
             now.set(format!("{name}.length"), count(stream.length));
             now.set(format!("{name}.rate"), rate(Some(stream.appended), Some(before.appended)));
         }
-        for (name, group) in &look.groups {
-            let before = then.groups.get(name).and_then(|group| group.done);
+        for group in look.groups() {
+            let name = &group.group;
+            let before = then.groups().find(|before| before.group == *name).and_then(|before| before.done);
             now.set(format!("{name}.rate"), rate(group.done, before));
             now.set(format!("{name}.lag"), group.lag.map_or(UNKNOWN.into(), count));
             now.set(format!("{name}.pending"), count(group.pending));
-            now.set(format!("{name}.oldest"), group.oldest.map_or(UNKNOWN.into(), age));
-            now.set(format!("{name}.state"), state_of(look, name, group).into());
+            now.set(format!("{name}.oldest"), group.oldest_pending.map_or(UNKNOWN.into(), age));
+            now.set(format!("{name}.state"), state_of(look, group).into());
         }
         for kind in Kind::ALL {
             now.set(kind.name(), rate(Some(tally.of(kind)), Some(counted_then.of(kind))));
         }
         now.set("left-out", count(tally.left_out - self.0.iter().nth_back(1).map_or(0, |(_, t)| t.left_out)));
-        now.set("dead-letters", count(look.groups.values().map(|group| group.dead).sum()));
+        now.set("dead-letters", count(look.groups().map(|group| group.dead_letters).sum()));
         now.set("parked-payments", count(look.parked));
         of_counters(&mut now, look, then, passed);
         for service in services::ALL {
@@ -120,10 +122,10 @@ fn of_counters(now: &mut Now, look: &Look, then: &Look, passed: Duration) {
     now.set("denied", all(look, &["rate_limit_denied_total"]).map_or(UNKNOWN.into(), count));
 }
 
-fn state_of(look: &Look, name: &str, group: &GroupSum) -> &'static str {
-    if look.is_paused(name) {
+fn state_of(look: &Look, group: &Group) -> &'static str {
+    if look.is_paused(&group.group) {
         "paused"
-    } else if group.dead > 0 {
+    } else if group.dead_letters > 0 {
         "dead"
     } else {
         ""
@@ -141,7 +143,7 @@ fn state(look: &Look, service: &str) -> &'static str {
     }
 }
 
-fn instance_now(instance: &common::instances::Instance) -> InstanceNow {
+fn instance_now(instance: &Instance) -> InstanceNow {
     let state = match (instance.is_ready, instance.paused.is_empty()) {
         (false, _) => "not ready",
         (true, false) => "paused",

@@ -17,7 +17,7 @@ use tracing::debug;
 
 use super::{
     figures::{History, Now},
-    look::Place,
+    look::Look,
     moments::{Collector, Frame, Moment},
 };
 use crate::{
@@ -45,10 +45,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RETRY: Backoff = Backoff { base: Duration::from_millis(100), limit: Duration::from_secs(2) };
 
 /// The watch, as long as somebody looks.
-pub(crate) struct Live {
-    place: Place,
-    watch: Mutex<Weak<Watch>>,
-}
+#[derive(Default)]
+pub(crate) struct Live(Mutex<Weak<Watch>>);
 
 /// What is told to all who look.
 pub(super) struct Watch {
@@ -78,7 +76,6 @@ struct Collected {
 /// What tells everybody.
 struct Teller {
     app: App,
-    place: Place,
     events: Arc<Mutex<Collected>>,
     frames: broadcast::Sender<Arc<Told<Frame>>>,
     now: watch::Sender<Option<Arc<Told<Now>>>>,
@@ -92,19 +89,14 @@ pub(super) struct Joined {
 }
 
 impl Live {
-    pub(crate) fn new(service: &common::service::Service) -> Self {
-        let (redis, names) = (service.commands.clone(), service.names.clone());
-        Self { place: Place { redis, names, partitions: service.partitions }, watch: Mutex::default() }
-    }
-
     /// How things stand: as the watch has just seen it, or by a look of its own.
-    pub(in crate::page) async fn now(&self) -> Now {
+    pub(in crate::page) async fn now(&self, app: &App) -> Now {
         let watch = self.lock().upgrade();
         let seen = watch.and_then(|watch| watch.now.borrow().clone());
         if let Some(seen) = seen {
             return seen.what.clone();
         }
-        match timeout(PATIENCE, self.place.look()).await {
+        match timeout(PATIENCE, Look::take(&app.installation)).await {
             Ok(Ok(look)) => History::default().now(look, Default::default()),
             // The page says that nothing is known, and goes on trying.
             Ok(Err(_)) | Err(_) => Now::default(),
@@ -121,19 +113,19 @@ impl Live {
         let mut kept = self.lock();
         // Somebody else may have come meanwhile.
         Ok(kept.upgrade().unwrap_or_else(|| {
-            let watch = Arc::new(Watch::start(app.clone(), self.place.clone(), positions));
+            let watch = Arc::new(Watch::start(app.clone(), positions));
             *kept = Arc::downgrade(&watch);
             watch
         }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Weak<Watch>> {
-        self.watch.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Watch {
-    fn start(app: App, place: Place, positions: Positions) -> Self {
+    fn start(app: App, positions: Positions) -> Self {
         let (frames, _) = broadcast::channel(BUFFER);
         let (tell_now, now) = watch::channel(None);
         let (tell_boards, boards) = watch::channel(None);
@@ -146,7 +138,6 @@ impl Watch {
         let hearing = tokio::spawn(hear(app.clone(), positions, Arc::clone(&events)));
         let telling = Teller {
             app,
-            place,
             events: Arc::clone(&events),
             frames: frames.clone(),
             now: tell_now,
@@ -215,7 +206,7 @@ impl Teller {
 
     /// What cannot be read now may be a second later; until then everybody sees what was.
     async fn tell_numbers(&self, history: &mut History) {
-        match self.place.look().await {
+        match Look::take(&self.app.installation).await {
             Ok(look) => {
                 let tally = lock(&self.events).collector.tally;
                 self.now.send_replace(Some(Arc::new(Told::new(history.now(look, tally)))));

@@ -9,5 +9,4 @@ mod hops;
 mod read;
 
 pub(super) use hops::{Hop, What};
-pub(crate) use read::Stories;
-pub(super) use read::Story;
+pub(super) use read::{Story, order_at};

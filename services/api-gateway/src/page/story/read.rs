@@ -5,15 +5,13 @@ use std::time::Duration;
 
 use common::{
     messages::{OrderEvent, OrderId, PaymentTask},
-    names::Names,
-    partition::Partitions,
-    service::Service,
+    operations::Installation,
 };
 use futures_util::future::try_join;
 use jiff::Timestamp;
 use redis_kit::{
     Connection, Error,
-    stream::{Entry, Message, RawEntry, StreamId, range},
+    stream::{Entry, Message, RawEntry, Slot, StreamId, range, read_at},
 };
 
 use super::hops::{Hop, hops};
@@ -27,13 +25,6 @@ const MOST_PAGES: usize = 16;
 
 /// The clocks of a gateway and of Redis may be so far apart.
 const CLOCKS: Duration = Duration::from_secs(2);
-
-/// Reads what became of orders.
-pub(crate) struct Stories {
-    redis: Connection,
-    names: Names,
-    partitions: Partitions,
-}
 
 /// What was found of one order.
 pub(in crate::page) struct Story {
@@ -51,42 +42,38 @@ pub(in crate::page) struct Found {
     pub(in crate::page) entry: RawEntry,
 }
 
-impl Stories {
-    pub(crate) fn new(service: &Service) -> Self {
-        Self { redis: service.commands.clone(), names: service.names.clone(), partitions: service.partitions }
+/// The order that an entry of the journal is about, if it is there.
+pub(in crate::page) async fn order_at(
+    installation: &Installation,
+    partition: u16,
+    id: StreamId,
+) -> Result<Option<OrderId>, Error> {
+    if partition >= installation.partitions.count() {
+        return Ok(None);
     }
+    let stream = installation.names.orders_stream(partition);
+    let found = read_at::<OrderEvent>(&mut installation.redis.clone(), &stream, id).await?;
+    Ok(found
+        .and_then(|slot| if let Slot::Entry(entry) = slot { Some(entry.message.order_id()) } else { None }))
+}
 
-    /// What the streams tell of an order.
-    pub(in crate::page) async fn of(&self, order: &OrderView) -> Result<Story, Error> {
-        let partition = self.partitions.of_order(order.id);
-        let (journal, work) = (self.names.orders_stream(partition), self.names.payments_stream(partition));
-        // Nothing comes after an order's end, and one request is all that it needs.
-        let is_end = |entry: &RawEntry, _: bool| order.is_final() && entry.id >= order.version;
-        let is_requested = |_: &RawEntry, is_its: bool| order.is_final() && is_its;
-        let (events, tasks) =
-            try_join(self.search(journal, order, is_end), self.search(work, order, is_requested)).await?;
-        Ok(Story::new(events, tasks))
-    }
+/// What was found in one stream.
+struct Searched {
+    stream: String,
+    entries: Vec<RawEntry>,
+    is_cut: bool,
+}
 
-    /// The order that an entry of the journal is about, if it is there.
-    pub(in crate::page) async fn at(&self, partition: u16, id: StreamId) -> Result<Option<OrderId>, Error> {
-        if partition >= self.partitions.count() {
-            return Ok(None);
-        }
-        let entries = range(&mut self.redis.clone(), &self.names.orders_stream(partition), id, 1).await?;
-        let event = entries.first().filter(|entry| entry.id == id).and_then(|entry| entry.decode().ok());
-        Ok(event.map(|event: Entry<OrderEvent>| event.message.order_id()))
-    }
-
+impl Searched {
     /// An order's entries of one stream, up to where `is_last` says of an entry, and whether it is one of them, that no more come.
-    async fn search(
-        &self,
+    async fn read(
+        redis: &Connection,
         stream: String,
         order: &OrderView,
         is_last: impl Fn(&RawEntry, bool) -> bool,
-    ) -> Result<Searched, Error> {
-        let (mut redis, id) = (self.redis.clone(), order.id.to_string());
-        let mut searched = Searched { stream, entries: Vec::new(), is_cut: false };
+    ) -> Result<Self, Error> {
+        let (mut redis, id) = (redis.clone(), order.id.to_string());
+        let mut searched = Self { stream, entries: Vec::new(), is_cut: false };
         let mut start = before(order.placed_at);
         for _ in 0..MOST_PAGES {
             let page = range(&mut redis, &searched.stream, start, PAGE).await?;
@@ -109,16 +96,7 @@ impl Stories {
         searched.is_cut = true;
         Ok(searched)
     }
-}
 
-/// What was found in one stream.
-struct Searched {
-    stream: String,
-    entries: Vec<RawEntry>,
-    is_cut: bool,
-}
-
-impl Searched {
     fn decoded<M: Message>(&self) -> Vec<Entry<M>> {
         self.entries.iter().filter_map(|entry| entry.decode().ok()).collect()
     }
@@ -130,6 +108,19 @@ impl Searched {
 }
 
 impl Story {
+    /// What the streams tell of an order.
+    pub(in crate::page) async fn read(installation: &Installation, order: &OrderView) -> Result<Self, Error> {
+        let Installation { names, partitions, redis } = installation;
+        let partition = partitions.of_order(order.id);
+        let (journal, work) = (names.orders_stream(partition), names.payments_stream(partition));
+        // Nothing comes after an order's end, and one request is all that it needs.
+        let is_end = |entry: &RawEntry, _: bool| order.is_final() && entry.id >= order.version;
+        let is_requested = |_: &RawEntry, is_its: bool| order.is_final() && is_its;
+        let journal = Searched::read(redis, journal, order, is_end);
+        let (journal, work) = try_join(journal, Searched::read(redis, work, order, is_requested)).await?;
+        Ok(Self::new(journal, work))
+    }
+
     fn new(journal: Searched, work: Searched) -> Self {
         let (events, tasks) = (journal.decoded::<OrderEvent>(), work.decoded::<PaymentTask>());
         let is_placed = |event: &Entry<OrderEvent>| matches!(event.message, OrderEvent::Placed { .. });

@@ -9,7 +9,7 @@ const TRIES: u32 = 4;
 const PAUSE: Backoff = Backoff { base: Duration::from_millis(100), limit: Duration::from_millis(400) };
 
 /// Asks again, a few times, where that may help. Only for what may be carried out twice: what was asked may have been done, and the answer lost.
-pub(crate) async fn steadily<T, E, Asking>(
+pub async fn steadily<T, E, Asking>(
     may_pass: impl Fn(&E) -> bool,
     mut ask: impl FnMut() -> Asking,
 ) -> Result<T, E>

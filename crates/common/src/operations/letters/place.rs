@@ -5,10 +5,13 @@ use serde::{Serialize, Serializer};
 
 /// Where a letter is: `<group>/<partition>/<stream id>`, or without the group where no other letter can be meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) group: Option<String>,
-    pub(super) partition: u16,
-    pub(super) id: StreamId,
+pub struct Place {
+    /// The group that gave it up.
+    pub group: Option<String>,
+    /// The partition of the group's stream.
+    pub partition: u16,
+    /// The letter's own id there.
+    pub id: StreamId,
 }
 
 impl fmt::Display for Place {
