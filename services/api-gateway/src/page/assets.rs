@@ -23,7 +23,7 @@ struct Asset {
     tag: HeaderValue,
 }
 
-static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 10]> = LazyLock::new(|| {
     [
         asset("icon.svg", "image/svg+xml", include_str!("../../assets/icon.svg")),
         asset("page.css", STYLE, include_str!("../../assets/page.css")),
@@ -33,6 +33,7 @@ static ASSETS: LazyLock<[Asset; 9]> = LazyLock::new(|| {
         asset("feed.js", SCRIPT, include_str!("../../assets/feed.js")),
         asset("forms.js", SCRIPT, include_str!("../../assets/forms.js")),
         asset("orders.js", SCRIPT, include_str!("../../assets/orders.js")),
+        asset("operator.js", SCRIPT, include_str!("../../assets/operator.js")),
         asset("order.js", SCRIPT, include_str!("../../assets/order.js")),
     ]
 });

@@ -117,8 +117,8 @@ async fn next(listener: &mut Listener, name: &str) -> Event {
     }
 }
 
-/// The kinds of the next events that are shown.
-async fn kinds(listener: &mut Listener, count: usize) -> (Vec<Value>, String) {
+/// The next events that are shown, and where the viewer stands then.
+async fn shown(listener: &mut Listener, count: usize) -> (Vec<Value>, String) {
     let (mut moments, mut position) = (Vec::new(), String::new());
     while moments.len() < count {
         let event = next(listener, "moments").await;
@@ -131,17 +131,19 @@ async fn kinds(listener: &mut Listener, count: usize) -> (Vec<Value>, String) {
 #[tokio::test]
 async fn who_watches_is_told_events_and_numbers_and_never_a_whole_order_id() {
     let shop = Shop::open().await;
+    shop.gateway.place().await;
     let mut viewer = shop.watch(None).await;
-    next(&mut viewer, "now").await;
+    let (before, _) = shown(&mut viewer, 1).await;
+    assert_eq!(before.len(), 1, "what has just happened");
     let id = shop.gateway.place().await;
-    let (moments, _) = kinds(&mut viewer, 1).await;
+    let (moments, _) = shown(&mut viewer, 1).await;
     let moment = &moments[0];
     assert_eq!((&moment["kind"], &moment["amount"]), (&"placed".into(), &"49.80 EUR".into()));
     assert_eq!(moment["order"], id.to_string()[..8]);
     assert!(!moment.to_string().contains(&id.to_string()), "{moment}");
     loop {
         let now = data(&next(&mut viewer, "now").await);
-        if now["figures"]["orders-stream.length"] == "1" && now["figures"]["order-view.lag"] == "0" {
+        if now["figures"]["orders-stream.length"] == "2" && now["figures"]["order-view.lag"] == "0" {
             assert_eq!(now["states"]["api-gateway"], "ready");
             assert_eq!(now["states"]["payment-worker"], "gone");
             break;
@@ -156,15 +158,15 @@ async fn who_comes_later_sees_what_has_just_happened_and_who_comes_again_what_th
     for _ in 0..3 {
         shop.gateway.place().await;
     }
-    let (_, position) = kinds(&mut first, 3).await;
-    let (recent, _) = kinds(&mut shop.watch(None).await, 3).await;
+    let (_, position) = shown(&mut first, 3).await;
+    let (recent, _) = shown(&mut shop.watch(None).await, 3).await;
     assert_eq!(recent.len(), 3);
     drop(first);
     for _ in 0..30 {
         shop.gateway.place().await;
     }
     let mut again = shop.watch(Some(&position)).await;
-    let (moments, now) = kinds(&mut again, 1).await;
+    let (moments, now) = shown(&mut again, 1).await;
     assert_eq!(moments.len(), 20, "as many as anybody can see");
     assert_eq!(data(&next(&mut again, "missed").await), serde_json::json!({ "events": 10, "more": false }));
     // By the header, as browsers say it, which goes before what the address says.

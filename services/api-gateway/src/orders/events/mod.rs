@@ -23,7 +23,7 @@ use common::{
 };
 use redis_kit::{
     Connection, Error, Redis,
-    stream::{Slot, StreamId, end, read_after},
+    stream::{Slot, StreamId, end, read_after, read_before},
 };
 
 pub(crate) use follower::Step;
@@ -85,6 +85,19 @@ impl Events {
             positions.push(end(&mut self.journal.commands.clone(), &stream).await?);
         }
         Ok(Positions(positions))
+    }
+
+    /// The last few events.
+    pub(crate) async fn newest(&self, most: usize) -> Result<Vec<Told>, Error> {
+        let mut newest = Vec::new();
+        for partition in self.journal.partitions.all() {
+            let (mut redis, stream) =
+                (self.journal.commands.clone(), self.journal.names.orders_stream(partition));
+            let slots = read_before::<OrderEvent>(&mut redis, &stream, None, most).await?;
+            newest.extend(slots.into_iter().filter_map(|slot| told(partition, slot)));
+        }
+        newest.sort_by_key(|told| told.id);
+        Ok(newest.split_off(newest.len().saturating_sub(most)))
     }
 
     /// What happened behind these positions, up to `most` events of each partition.

@@ -109,11 +109,20 @@ impl Live {
         if let Some(watch) = watch {
             return Ok(watch);
         }
+        // What happens between the two is told by the watch.
         let positions = app.events.now().await?;
+        let recent = app
+            .events
+            .newest(RECENT)
+            .await?
+            .iter()
+            .map(Moment::of)
+            .filter(|moment| !moment.is_behind(&positions))
+            .collect();
         let mut kept = self.lock();
         // Somebody else may have come meanwhile.
         Ok(kept.upgrade().unwrap_or_else(|| {
-            let watch = Arc::new(Watch::start(app.clone(), positions));
+            let watch = Arc::new(Watch::start(app.clone(), positions, recent));
             *kept = Arc::downgrade(&watch);
             watch
         }))
@@ -125,15 +134,12 @@ impl Live {
 }
 
 impl Watch {
-    fn start(app: App, positions: Positions) -> Self {
+    fn start(app: App, positions: Positions, recent: VecDeque<Moment>) -> Self {
         let (frames, _) = broadcast::channel(BUFFER);
         let (tell_now, now) = watch::channel(None);
         let (tell_boards, boards) = watch::channel(None);
-        let collected = Collected {
-            collector: Collector::new(positions.clone()),
-            recent: VecDeque::new(),
-            told: positions.clone(),
-        };
+        let collected =
+            Collected { collector: Collector::new(positions.clone()), recent, told: positions.clone() };
         let events = Arc::new(Mutex::new(collected));
         let hearing = tokio::spawn(hear(app.clone(), positions, Arc::clone(&events)));
         let telling = Teller {
