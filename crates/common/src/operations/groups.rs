@@ -22,7 +22,7 @@ pub struct Group {
     pub stream: String,
     /// Who reads by it, if that is one of our services.
     pub service: Option<&'static str>,
-    /// Entries it has yet to read. `None` if Redis does not know, or the group is not there.
+    /// Entries it has yet to read; nothing is said if Redis does not know, or the group is not there.
     pub lag: Option<u64>,
     /// Entries it has in hand, those that wait for a retry included. Groups that take entries in their order have none.
     pub pending: u64,

@@ -103,7 +103,9 @@ pub async fn newest(installation: &Installation, limit: usize) -> Result<Newest,
                             return Ok(newest);
                         }
                     }
-                    Told::Outcome(request, outcome) => drop(outcomes.entry(request).or_insert(outcome)),
+                    Told::Outcome(request, outcome) => {
+                        outcomes.entry(request).or_insert(outcome);
+                    }
                 },
                 Slot::Undecodable { id, reason } => newest.unreadable.push((id, reason)),
                 Slot::Replay { .. } => {}

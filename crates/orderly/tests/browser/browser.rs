@@ -111,8 +111,8 @@ impl Browser {
                 continue;
             }
             let url = message["message"]["params"]["request"]["url"].as_str().unwrap();
-            // The browser's own pages, such as an empty one, are in the browser itself.
-            if !url.starts_with(&self.base) && !url.starts_with("chrome:") {
+            // What the browser shows by itself is nobody else's.
+            if !url.starts_with(&self.base) && url.starts_with("http") {
                 strangers.push(url.to_owned());
             }
         }

@@ -71,7 +71,7 @@ struct Seen {
 
 /// Dead letters, those with the same cause together (admin)
 ///
-/// A cause is the group, the type of the message, and the reason, in which ids and numbers are left out (`…`). No more than ten
+/// A cause is the group, the type of the message, and the reason, in which ids and numbers are left out (`…`). Some ten
 /// thousand letters are looked at, and a hundred causes told; `complete` says whether that was all.
 #[utoipa::path(get, path = "/operator/dead-letters", tag = "operator", security(("session" = [])), params(Wanted), responses(
     (status = 200, description = "What was given up, as things stand", body = Seen),

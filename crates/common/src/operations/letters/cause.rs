@@ -67,7 +67,9 @@ impl Causes {
         let same = (cause.group.clone(), cause.message_type.clone(), cause.reason.clone());
         match self.0.entry(same) {
             Entry::Occupied(mut known) => known.get_mut().add(cause),
-            Entry::Vacant(new) => drop(new.insert(cause)),
+            Entry::Vacant(new) => {
+                new.insert(cause);
+            }
         }
     }
 
