@@ -20,7 +20,7 @@ pub(crate) enum Topology {
 impl Topology {
     pub(crate) async fn start(durability: Durability) -> Self {
         if IS_CLUSTER {
-            Self::Cluster(Cluster::ephemeral(durability).await.unwrap())
+            Self::Cluster(crate::ahead::cluster(durability).await)
         } else {
             Self::Single(Box::new(Server::ephemeral(durability).await.unwrap()))
         }
