@@ -138,9 +138,8 @@ async fn a_worker_does_not_take_from_itself_what_it_is_still_handling() {
     let bench = Bench::start().await;
     let (gate, started) = (Gate::closed(), Notes::new());
     let (waiting, noted) = (gate.clone(), started.clone());
-    let options = WorkerOptions { lease: Duration::from_millis(300), ..options() };
     let worker = bench
-        .work("w", options, move |job| {
+        .work("w", options_with_takeover(), move |job| {
             let (waiting, noted) = (waiting.clone(), noted.clone());
             async move {
                 noted.push(job.message.name().to_owned());
