@@ -26,6 +26,11 @@ export function answer(place, text, bad = false) {
 for (const form of document.querySelectorAll('form[data-post]')) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
+    const place = form.querySelector('.answer');
+    if (form.dataset.post === '/login' && !isSecureContext) {
+      answer(place, 'Browsers keep a login only over HTTPS, or on the machine itself.', true);
+      return;
+    }
     const button = form.querySelector('button');
     button.disabled = true;
     try {
@@ -33,7 +38,6 @@ for (const form of document.querySelectorAll('form[data-post]')) {
       if (form.dataset.then === 'reload') location.reload();
       else location.assign(form.dataset.then);
     } catch (error) {
-      const place = form.querySelector('.answer');
       if (place) answer(place, error.message, true);
     } finally {
       button.disabled = false;

@@ -23,6 +23,8 @@ async function refresh() {
 if (order().dataset.final === undefined) {
   // The browser takes it up again by itself where it was lost, and is told when nothing more can happen.
   const source = new EventSource(`/orders/${order().dataset.order}/events`);
+  // How it stands, which may have changed since the page was written.
+  source.addEventListener('order', ({ data }) => { if (JSON.parse(data).status !== order().dataset.status) refresh(); });
   for (const kind of ['placed', 'paid', 'payment_attempt_failed', 'payment_declined', 'payment_parked', 'payment_resolution_refused']) {
     source.addEventListener(`order.${kind}`, async () => {
       await refresh();
