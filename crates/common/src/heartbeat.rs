@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{control::Pauses, health::Health, names::Names};
+use crate::names::Names;
 
 static DESCRIBE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("heartbeat.lua")));
 
@@ -35,8 +35,17 @@ pub struct Description {
     pub instance: String,
     /// Its process id, where it runs.
     pub process: u32,
-    /// Where it answers probes.
-    pub address: SocketAddr,
+    /// Where it answers probes, if it does.
+    pub address: Option<SocketAddr>,
+}
+
+/// What else it says of itself, as it is at that moment.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Whether it can do its work.
+    pub ready: bool,
+    /// The groups by which it would read if they were not paused.
+    pub paused: Vec<&'static str>,
 }
 
 /// Whether Redis has answered lately. Cheap to clone.
@@ -66,19 +75,16 @@ impl Heartbeat {
     }
 }
 
-/// Starts to describe an instance, once a second, until stopped.
-pub(crate) fn start(
+/// Starts to describe an instance, once a second, until stopped. `now` tells how it is.
+pub fn start(
     description: Description,
     names: &Names,
     redis: Connection,
-    health: Health,
-    pauses: Pauses,
+    now: impl Fn() -> State + Send + 'static,
 ) -> (Heartbeat, LastBeat) {
     let key = names.service(description.service, &description.instance);
-    let beat = LastBeat::default();
-    let stop = CancellationToken::new();
-    let task =
-        tokio::spawn(keep_describing(key, description, redis, (health, pauses), beat.clone(), stop.clone()));
+    let (beat, stop) = (LastBeat::default(), CancellationToken::new());
+    let task = tokio::spawn(keep_describing(key, description, redis, now, beat.clone(), stop.clone()));
     (Heartbeat { stop, task }, beat)
 }
 
@@ -86,7 +92,7 @@ async fn keep_describing(
     key: String,
     description: Description,
     mut redis: Connection,
-    (health, pauses): (Health, Pauses),
+    now: impl Fn() -> State,
     beat: LastBeat,
     stop: CancellationToken,
 ) {
@@ -98,11 +104,12 @@ async fn keep_describing(
         if redis_kit::cmd("PING").exec_async(&mut redis).await.is_ok() {
             beat.0.touch();
         }
+        let State { ready, paused } = now();
         let now = [
             ("started_at", started_at.clone()),
             ("beat_at", Timestamp::now().to_string()),
-            ("ready", u8::from(health.is_ready()).to_string()),
-            ("paused", pauses.on().join(",")),
+            ("ready", u8::from(ready).to_string()),
+            ("paused", paused.join(",")),
         ];
         if let Err(error) = describe(&key, &description, now, &mut redis).await {
             debug!(%error, "could not describe this instance");
@@ -126,10 +133,10 @@ async fn describe(
         ("service", description.service.to_owned()),
         ("instance", description.instance.clone()),
         ("pid", description.process.to_string()),
-        ("address", description.address.to_string()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    for (field, value) in who.into_iter().chain(now) {
+    let address = description.address.map(|address| ("address", address.to_string()));
+    for (field, value) in who.into_iter().chain(address).chain(now) {
         call.arg(field).arg(value);
     }
     Ok(DESCRIBE.run(redis, &call).await?)

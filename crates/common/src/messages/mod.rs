@@ -5,8 +5,10 @@ mod announcement;
 mod control;
 mod order;
 mod payment;
+mod receipt;
 
 pub use announcement::Announcement;
 pub use control::{Action, ControlEvent, LetterFilter};
 pub use order::{LineItem, OrderEvent, OrderId};
 pub use payment::{ParkedPayment, PaymentId, PaymentTask, Resolution, Verdict};
+pub use receipt::Receipt;

@@ -133,6 +133,7 @@
 //! What waits in competing mode is pending on the pseudo consumer `waiting`, under whose name nobody runs.
 
 mod attempt;
+mod clock;
 mod commit;
 mod competing;
 pub mod dead_letters;
@@ -154,6 +155,7 @@ pub mod retention;
 mod worker;
 mod writes;
 
+pub use clock::clock;
 pub use commit::Commit;
 pub use exclusive::{Attempt, Begun, Exclusive, Fence};
 pub use handler::{Delivery, Failure, Handler};
