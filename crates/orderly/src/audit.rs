@@ -3,7 +3,7 @@
 use std::{collections::HashMap, process::ExitCode};
 
 use common::{
-    messages::{Action, ControlEvent, LetterFilter},
+    messages::{Action, ControlEvent, LetterFilter, Receipt},
     service::InstallationArgs,
 };
 use jiff::Timestamp;
@@ -44,6 +44,9 @@ struct Request {
     by: String,
     why: Option<String>,
     carried_out: Option<CarriedOut>,
+    /// What the orders came to meanwhile, if something was broken on purpose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
 }
 
 #[derive(Serialize)]
@@ -69,13 +72,13 @@ async fn run(args: &AuditArgs) -> anyhow::Result<()> {
 
 /// The newest requests, oldest first, and at least so many if there are.
 async fn newest(installation: &Installation, limit: usize) -> anyhow::Result<Vec<Request>> {
-    // To each belongs one entry that tells what came of it.
+    // To each belong up to two entries more, which tell what came of it.
     let (mut redis, stream) = (installation.redis.clone(), installation.names.control_stream());
     let mut ids = cmd("XREVRANGE");
-    ids.arg(&stream).arg("+").arg("-").arg("COUNT").arg(2 * limit + 1);
+    ids.arg(&stream).arg("+").arg("-").arg("COUNT").arg(3 * limit + 1);
     let ids: Vec<(StreamId, Value)> = ids.query_async(&mut redis).await?;
     let mut position = match ids.last() {
-        Some((id, _)) if ids.len() > 2 * limit => *id,
+        Some((id, _)) if ids.len() > 3 * limit => *id,
         _ => StreamId::ZERO,
     };
     let (mut requests, mut places) = (Vec::new(), HashMap::new());
@@ -102,12 +105,17 @@ fn note(entry: Entry<ControlEvent>, requests: &mut Vec<Request>, places: &mut Ha
         ControlEvent::Requested { action, by, why } => {
             places.insert(entry.message_id, requests.len());
             let (at, id) = (entry.occurred_at, entry.message_id);
-            requests.push(Request { at, id, action, by, why, carried_out: None });
+            requests.push(Request { at, id, action, by, why, carried_out: None, receipt: None });
         }
         ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. } => {
             if let Some(request) = places.get(&request).and_then(|place| requests.get_mut(*place)) {
                 request.carried_out =
                     Some(CarriedOut { at: entry.occurred_at, instance, succeeded, outcome });
+            }
+        }
+        ControlEvent::Receipt { request, receipt, .. } => {
+            if let Some(request) = places.get(&request).and_then(|place| requests.get_mut(*place)) {
+                request.receipt = Some(receipt);
             }
         }
     }
@@ -116,7 +124,7 @@ fn note(entry: Entry<ControlEvent>, requests: &mut Vec<Request>, places: &mut Ha
 impl Request {
     /// What people read of it.
     fn text(&self) -> String {
-        let Self { at, action, by, why, carried_out, .. } = self;
+        let Self { at, action, by, why, carried_out, receipt, .. } = self;
         let why = why.as_deref().map(|why| format!("\n  because  {}", printable(why))).unwrap_or_default();
         let outcome = match carried_out {
             None => "not carried out yet".into(),
@@ -125,7 +133,9 @@ impl Request {
                 format!("{failed}{} ({})", printable(outcome), printable(instance))
             }
         };
-        format!("{at:.3}  {}: {}{why}\n  outcome  {outcome}", printable(by), what(action))
+        let receipt = receipt.as_ref().map(|receipt| format!("\n  receipt  {}", counted(receipt)));
+        let receipt = receipt.unwrap_or_default();
+        format!("{at:.3}  {}: {}{why}\n  outcome  {outcome}{receipt}", printable(by), what(action))
     }
 }
 
@@ -140,8 +150,43 @@ fn what(action: &Action) -> String {
         }
         Action::PauseGroup { group } => format!("pause {}", printable(group)),
         Action::ResumeGroup { group } => format!("resume {}", printable(group)),
+        Action::KillWorker { worker } => format!("kill {}", which_worker(worker.as_deref())),
+        Action::FreezeWorker { worker, seconds } => {
+            let time = seconds.map_or_else(
+                || " until others have taken over its work".into(),
+                |seconds| format!(" for {seconds} s"),
+            );
+            format!("freeze {}{time}", which_worker(worker.as_deref()))
+        }
+        Action::SlowProvider { percent, seconds } => {
+            format!("slow the provider down{}", how_much(*percent, *seconds))
+        }
+        Action::FailProvider { percent, seconds } => {
+            format!("have the provider fail{}", how_much(*percent, *seconds))
+        }
         Action::Unknown => "something that only a newer version knows".into(),
     }
+}
+
+fn which_worker(worker: Option<&str>) -> String {
+    worker.map_or_else(|| "a payment-worker in the middle of a payment".into(), printable)
+}
+
+fn how_much(percent: Option<u32>, seconds: Option<u32>) -> String {
+    let percent = percent.unwrap_or(Action::USUAL_PERCENT);
+    format!(" for {percent} % of its calls, for {} s", seconds.unwrap_or(Action::USUAL_SECONDS))
+}
+
+/// What a receipt says, on one line.
+fn counted(receipt: &Receipt) -> String {
+    let Receipt { orders, unsettled, lost, charged_twice, .. } = receipt;
+    let unsettled = if *unsettled > 0 { format!(", {unsettled} not settled yet") } else { String::new() };
+    let verdict = match (receipt.agreed, receipt.provider_checked) {
+        (false, _) => "; verify does not agree",
+        (true, false) => "; the provider's books could not be read",
+        (true, true) => "",
+    };
+    format!("{orders} orders: {lost} lost, {charged_twice} charged twice{unsettled}{verdict}")
 }
 
 fn which(LetterFilter { message_type, reason_contains, since, until }: &LetterFilter) -> String {

@@ -85,8 +85,7 @@ impl<C: CarryOut> Operator<C> {
             skip_unknown: true,
             ..WorkerOptions::default()
         };
-        let (streams, group, instance) =
-            ([self.names.control_stream()], self.service, self.instance.clone());
+        let (streams, group, instance) = ([self.names.control_stream()], self.service, self.instance.clone());
         Worker::start(redis, &streams, group, &instance, self, options).await
     }
 }

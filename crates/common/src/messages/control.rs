@@ -259,7 +259,10 @@ mod tests {
                 receipt,
             };
             let json = serde_json::to_value(&told).unwrap();
-            assert_eq!((&json["type"], &json["orders"], &json["lost"]), (&json!("control.receipt"), &json!(12), &json!(1)));
+            assert_eq!(
+                (&json["type"], &json["orders"], &json["lost"]),
+                (&json!("control.receipt"), &json!(12), &json!(1))
+            );
             assert_eq!(serde_json::from_value::<ControlEvent>(json).unwrap(), told);
         }
     }

@@ -1,6 +1,7 @@
 //! The dead letters of every group of both streams.
 
 use common::names::groups;
+use jiff::Timestamp;
 use redis_kit::{
     Connection, Error,
     stream::dead_letters::{DeadLetter, Filter},
@@ -9,15 +10,16 @@ use redis_kit::{
 use super::{ahead::order_id, ledger::Letter};
 use crate::letters;
 
-/// Tells every dead letter of `group` on a stream.
+/// Tells every dead letter of `group` on a stream, or those that were given up `since`.
 pub(super) async fn read(
     redis: &Connection,
     stream: &str,
     group: &str,
+    since: Option<Timestamp>,
     mut tell: impl FnMut(Letter),
 ) -> Result<(), Error> {
     let tell = |letter: &DeadLetter| tell(told(stream, group, letter));
-    letters::each(redis, stream, group, &Filter::default(), tell).await
+    letters::each(redis, stream, group, &Filter { since, ..Filter::default() }, tell).await
 }
 
 fn told(stream: &str, group: &str, letter: &DeadLetter) -> Letter {

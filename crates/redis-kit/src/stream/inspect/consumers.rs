@@ -31,7 +31,8 @@ pub async fn consumers(
         Err(error) if error.is_group_missing() => return Ok(Vec::new()),
         infos => infos?,
     };
-    let reports: Result<Vec<_>, RedisError> = infos.into_iter().filter_map(|info| report(info).transpose()).collect();
+    let reports: Result<Vec<_>, RedisError> =
+        infos.into_iter().filter_map(|info| report(info).transpose()).collect();
     Ok(reports?)
 }
 
