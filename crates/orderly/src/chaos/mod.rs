@@ -13,6 +13,8 @@ use common::{
 use serde::Serialize;
 use tokio::time::Instant;
 
+use receipt::{Table, check};
+
 use crate::{
     command,
     control::{self, Answer, RequestArgs},
@@ -158,17 +160,18 @@ async fn run(action: Action, args: &ChaosArgs) -> anyhow::Result<()> {
         )
     })?;
     if !request.json {
-        report::print(&receipt::table(&receipt))?;
+        report::print(&Table(&receipt).to_string())?;
     }
-    receipt::check(&receipt)
+    check(&receipt)
 }
 
 /// How long it may take until it is over and all is counted: a worker is back, or what was asked for has passed, in two minutes; a
 /// minute is waited for orders; and then it is counted.
 fn receipt_within(action: &Action) -> Duration {
     let lasts = match action {
-        Action::SlowProvider { seconds, .. } | Action::FailProvider { seconds, .. } => *seconds,
-        Action::FreezeWorker { seconds, .. } => *seconds,
+        Action::FreezeWorker { seconds, .. }
+        | Action::SlowProvider { seconds, .. }
+        | Action::FailProvider { seconds, .. } => *seconds,
         _ => None,
     };
     Duration::from_secs(lasts.unwrap_or(Action::MOST_SECONDS).into()) + Duration::from_secs(90)

@@ -1,28 +1,30 @@
+use std::fmt::{self, Display, Formatter};
+
 use anyhow::bail;
 use common::messages::Receipt;
 
-/// What people read of a receipt.
-pub(super) fn table(receipt: &Receipt) -> String {
-    let Receipt { from, until, orders, paid, declined, parked, dead, unsettled, lost, charged_twice, .. } =
-        receipt;
-    let mut text = format!("\norders accepted from {from:.3} until {until:.3}\n\n");
-    for (name, figure) in [
-        ("orders", orders),
-        ("  paid", paid),
-        ("  declined", declined),
-        ("  parked", parked),
-        ("  dead", dead),
-        ("  not settled yet", unsettled),
-        ("  lost", lost),
-        ("charged twice", charged_twice),
-    ] {
-        text += &format!("{name:<28}{figure:>12}\n");
+use crate::report::row;
+
+/// A receipt, as people read it.
+pub(super) struct Table<'a>(pub(super) &'a Receipt);
+
+impl Display for Table<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let receipt = self.0;
+        writeln!(f, "\norders accepted from {:.3} until {:.3}\n", receipt.from, receipt.until)?;
+        row(f, "orders", receipt.orders)?;
+        row(f, "  paid", receipt.paid)?;
+        row(f, "  declined", receipt.declined)?;
+        row(f, "  parked", receipt.parked)?;
+        row(f, "  dead", receipt.dead)?;
+        row(f, "  not settled yet", receipt.unsettled)?;
+        row(f, "  lost", receipt.lost)?;
+        row(f, "charged twice", receipt.charged_twice)?;
+        if !receipt.provider_checked {
+            writeln!(f, "\nnote: the provider's books could not be read: nothing is known of charges")?;
+        }
+        write!(f, "\nverdict: {}", if receipt.is_clean() { "all agrees" } else { "not all agrees" })
     }
-    if !receipt.provider_checked {
-        text += "\nnote: the provider's books could not be read: nothing is known of charges\n";
-    }
-    let verdict = if receipt.is_clean() { "all agrees" } else { "not all agrees" };
-    text + "\nverdict: " + verdict
 }
 
 /// Fails if what was promised was not kept.
@@ -50,14 +52,11 @@ mod tests {
             agreed: true,
             ..Receipt::default()
         };
-        let text = table(&clean);
-        assert!(
-            text.contains("orders") && text.contains("12") && text.ends_with("verdict: all agrees"),
-            "{text}"
-        );
-        assert!(check(&clean).is_ok());
+        let text = Table(&clean).to_string();
+        assert!(text.contains("orders                                12"), "{text}");
+        assert!(text.ends_with("verdict: all agrees") && check(&clean).is_ok(), "{text}");
         let red = Receipt { charged_twice: 1, agreed: false, provider_checked: false, ..clean };
-        assert!(table(&red).contains("books could not be read"));
+        assert!(Table(&red).to_string().contains("books could not be read"));
         let error = check(&red).unwrap_err().to_string();
         assert!(error.contains("0 lost, 1 charged twice"), "{error}");
     }
