@@ -21,9 +21,9 @@ const SOON: Duration = Duration::from_secs(30);
 
 const CONTROL: &str = "control-stream:{control}";
 
-/// Asks for chaos while clients order, and waits for the receipt.
-async fn chaos_under_load(system: &System, words: &[&str]) -> Value {
-    let clients = Clients::new("chaos");
+/// Asks for chaos while clients order, under keys of their own, and waits for the receipt.
+async fn chaos_under_load(system: &System, words: &[&'static str]) -> Value {
+    let clients = Clients::new(words[0]);
     let words = [&["chaos"], words, &["--why", "to see it hold", "--json"]].concat();
     let said = clients.order_during(system, orderly(system, &words)).await;
     assert_eq!(said.code, 0, "{said:#?}");
