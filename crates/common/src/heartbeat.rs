@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{control::Pauses, health::Health, instances, names::Names};
+use crate::{instances, names::Names};
 
 static DESCRIBE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("heartbeat.lua")));
 
@@ -35,8 +35,17 @@ pub struct Description {
     pub instance: String,
     /// Its process id, where it runs.
     pub process: u32,
-    /// Where it answers probes.
-    pub address: SocketAddr,
+    /// Where it answers probes, if it does.
+    pub address: Option<SocketAddr>,
+}
+
+/// What else it says of itself, as it is at that moment.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Whether it can do its work.
+    pub ready: bool,
+    /// The groups by which it would read if they were not paused.
+    pub paused: Vec<&'static str>,
 }
 
 /// Whether Redis has answered lately. Cheap to clone.
@@ -66,24 +75,16 @@ impl Heartbeat {
     }
 }
 
-/// Starts to describe an instance, once a second, until stopped.
-pub(crate) fn start(
+/// Starts to describe an instance, once a second, until stopped. `now` tells how it is.
+pub fn start(
     description: Description,
     names: &Names,
     redis: Connection,
-    health: Health,
-    pauses: Pauses,
+    now: impl Fn() -> State + Send + 'static,
 ) -> (Heartbeat, LastBeat) {
-    let beat = LastBeat::default();
-    let stop = CancellationToken::new();
-    let task = tokio::spawn(keep_describing(
-        names.clone(),
-        description,
-        redis,
-        (health, pauses),
-        beat.clone(),
-        stop.clone(),
-    ));
+    let (beat, stop) = (LastBeat::default(), CancellationToken::new());
+    let describing = keep_describing(names.clone(), description, redis, now, beat.clone(), stop.clone());
+    let task = tokio::spawn(describing);
     (Heartbeat { stop, task }, beat)
 }
 
@@ -91,7 +92,7 @@ async fn keep_describing(
     names: Names,
     description: Description,
     mut redis: Connection,
-    (health, pauses): (Health, Pauses),
+    now: impl Fn() -> State,
     beat: LastBeat,
     stop: CancellationToken,
 ) {
@@ -105,11 +106,12 @@ async fn keep_describing(
         if redis_kit::cmd("PING").exec_async(&mut redis).await.is_ok() {
             beat.0.touch();
         }
+        let State { ready, paused } = now();
         let now = [
             ("started_at", started_at.clone()),
             ("beat_at", Timestamp::now().to_string()),
-            ("ready", u8::from(health.is_ready()).to_string()),
-            ("paused", pauses.on().join(",")),
+            ("ready", u8::from(ready).to_string()),
+            ("paused", paused.join(",")),
         ];
         let described = match describe(&key, &description, now, &mut redis).await {
             Ok(()) => instances::enter(&mut redis, &names, service, instance).await,
@@ -138,10 +140,10 @@ async fn describe(
         ("service", description.service.to_owned()),
         ("instance", description.instance.clone()),
         ("pid", description.process.to_string()),
-        ("address", description.address.to_string()),
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
     ];
-    for (field, value) in who.into_iter().chain(now) {
+    let address = description.address.map(|address| ("address", address.to_string()));
+    for (field, value) in who.into_iter().chain(address).chain(now) {
         call.arg(field).arg(value);
     }
     Ok(DESCRIBE.run(redis, &call).await?)

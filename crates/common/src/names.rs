@@ -20,6 +20,9 @@ pub mod services {
     pub const PAYMENT_WORKER: &str = "payment-worker";
     /// Delivers notifications.
     pub const NOTIFICATION_SUBSCRIBER: &str = "notification-subscriber";
+    /// Keeps the processes of `orderly up`, and breaks things there on purpose. It takes part in `control-stream` as the services
+    /// do, but is none of them: a system need not have one.
+    pub const SUPERVISOR: &str = "supervisor";
 
     /// All of them.
     pub const ALL: [&str; 5] =

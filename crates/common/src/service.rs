@@ -15,7 +15,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::{
-    control::{self, Operator, Pauses},
+    control::{self, GroupActions, Operator, Pauses},
     first_written::first_written,
     health::Health,
     heartbeat,
@@ -200,25 +200,24 @@ impl Service {
             service: self.name,
             instance: self.instance.clone(),
             process: process_id(),
-            address: self.address,
+            address: Some(self.address),
         };
-        let (beating, beat) = heartbeat::start(
-            describe,
-            &self.names,
-            self.commands.clone(),
-            self.health.clone(),
-            self.pauses.clone(),
-        );
+        let (health, pauses) = (self.health.clone(), self.pauses.clone());
+        let now = move || heartbeat::State { ready: health.is_ready(), paused: pauses.on() };
+        let (beating, beat) = heartbeat::start(describe, &self.names, self.commands.clone(), now);
         self.health.add("redis", move || beat.check());
         // A service that opened nothing to the public has started all the same.
         self.mount.open(axum::Router::new().fallback(http::unknown_route));
         let operator = Operator {
             service: self.name,
             instance: self.instance,
-            redis: self.commands,
-            names: self.names,
-            partitions: self.partitions,
-            pauses: self.pauses,
+            names: self.names.clone(),
+            hands: GroupActions {
+                redis: self.commands,
+                names: self.names,
+                partitions: self.partitions,
+                pauses: self.pauses,
+            },
         };
         tokio::join!(work, control::run(operator, &self.redis, self.shutdown));
         beating.stop().await;

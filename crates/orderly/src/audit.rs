@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use common::{
-    messages::{Action, LetterFilter},
+    messages::{Action, LetterFilter, Receipt},
     operations::requests::{self, CarriedOut, Newest, Request},
     service::InstallationArgs,
 };
@@ -45,7 +45,7 @@ async fn run(args: &AuditArgs) -> anyhow::Result<()> {
 
 /// What people read of it.
 fn text(request: &Request) -> String {
-    let Request { at, action, by, why, carried_out, .. } = request;
+    let Request { at, action, by, why, carried_out, receipt, .. } = request;
     let why = why.as_deref().map(|why| format!("\n  because  {}", printable(why))).unwrap_or_default();
     let outcome = match carried_out {
         None => "not carried out yet".into(),
@@ -54,7 +54,9 @@ fn text(request: &Request) -> String {
             format!("{failed}{} ({})", printable(outcome), printable(instance))
         }
     };
-    format!("{at:.3}  {}: {}{why}\n  outcome  {outcome}", printable(by), what(action))
+    let receipt = receipt.as_ref().map(|receipt| format!("\n  receipt  {}", counted(receipt)));
+    let receipt = receipt.unwrap_or_default();
+    format!("{at:.3}  {}: {}{why}\n  outcome  {outcome}{receipt}", printable(by), what(action))
 }
 
 /// What was asked for, in words.
@@ -68,8 +70,43 @@ fn what(action: &Action) -> String {
         }
         Action::PauseGroup { group } => format!("pause {}", printable(group)),
         Action::ResumeGroup { group } => format!("resume {}", printable(group)),
+        Action::KillWorker { worker } => format!("kill {}", which_worker(worker.as_deref())),
+        Action::FreezeWorker { worker, seconds } => {
+            let time = seconds.map_or_else(
+                || " until others have taken over its work".into(),
+                |seconds| format!(" for {seconds} s"),
+            );
+            format!("freeze {}{time}", which_worker(worker.as_deref()))
+        }
+        Action::SlowProvider { percent, seconds } => {
+            format!("slow the provider down{}", how_much(*percent, *seconds))
+        }
+        Action::FailProvider { percent, seconds } => {
+            format!("have the provider fail{}", how_much(*percent, *seconds))
+        }
         Action::Unknown => "something that only a newer version knows".into(),
     }
+}
+
+fn which_worker(worker: Option<&str>) -> String {
+    worker.map_or_else(|| "a payment-worker in the middle of a payment".into(), printable)
+}
+
+fn how_much(percent: Option<u32>, seconds: Option<u32>) -> String {
+    let percent = percent.unwrap_or(Action::USUAL_PERCENT);
+    format!(" for {percent} % of its calls, for {} s", seconds.unwrap_or(Action::USUAL_SECONDS))
+}
+
+/// What a receipt says, on one line.
+fn counted(receipt: &Receipt) -> String {
+    let Receipt { orders, unsettled, lost, charged_twice, .. } = receipt;
+    let unsettled = if *unsettled > 0 { format!(", {unsettled} not settled yet") } else { String::new() };
+    let verdict = match (receipt.agreed, receipt.provider_checked) {
+        (false, _) => "; verify does not agree",
+        (true, false) => "; the provider's books could not be read",
+        (true, true) => "",
+    };
+    format!("{orders} orders: {lost} lost, {charged_twice} charged twice{unsettled}{verdict}")
 }
 
 fn which(LetterFilter { message_type, reason_contains, since, until }: &LetterFilter) -> String {

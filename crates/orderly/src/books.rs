@@ -31,6 +31,8 @@ pub(crate) struct Charge {
 pub(crate) struct Books {
     client: Client,
     charges: Url,
+    /// Where its first page begins.
+    first: usize,
     read: usize,
 }
 
@@ -67,7 +69,7 @@ impl Books {
         let charges = Url::parse(&format!("{base}/charges"))
             .with_context(|| format!("{base:?} (--provider-url) is no URL; expected http://host:port"))?;
         let client = http::client(&charges, ANSWER_LIMIT)?;
-        let books = Self { client, charges, read: 0 };
+        let books = Self { client, charges, first: 0, read: 0 };
         let count = books.page(1).await?.count;
         Ok((books, count))
     }
@@ -77,9 +79,25 @@ impl Books {
         self.read = usize::try_from(charges).unwrap_or(usize::MAX);
     }
 
+    /// Has them begin at the first charge that was made at this time or later, of `count` that there are. Asks for a few of the
+    /// others only.
+    pub(crate) async fn begin_at(&mut self, since: Timestamp, count: u64) -> anyhow::Result<()> {
+        let (mut low, mut high) = (0, usize::try_from(count).unwrap_or(usize::MAX));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            self.read = middle;
+            match self.page(1).await?.charges.first() {
+                Some(charge) if charge.created_at < since => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        (self.first, self.read) = (low, low);
+        Ok(())
+    }
+
     /// Goes back to the first page.
     pub(crate) fn rewind(&mut self) {
-        self.read = 0;
+        self.read = self.first;
     }
 
     /// Reads on from where it stands to the end, and tells each charge.

@@ -38,7 +38,7 @@ mod tests {
     fn every_shell_learns_the_subcommands_and_their_flags() {
         for shell in Shell::value_variants() {
             let script = String::from_utf8(script(*shell)).unwrap();
-            for word in ["verify", "load", "idempotent", "tail", "dlq", "groups", "audit"] {
+            for word in ["verify", "load", "idempotent", "tail", "dlq", "groups", "chaos", "audit"] {
                 assert!(script.contains(word), "{word} is not in what {shell} is told");
             }
         }

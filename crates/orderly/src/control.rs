@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use common::{
     control::owner,
-    messages::Action,
-    operations::requests::{self, CarriedOut},
+    messages::{Action, Receipt},
+    names::services,
+    operations::requests::{self, CarriedOut, Request},
 };
 use redis_kit::stream::StreamId;
 use serde::Serialize;
@@ -31,13 +32,18 @@ pub(crate) struct RequestArgs {
 /// What came of a request.
 #[derive(Serialize)]
 pub(crate) struct Answer {
-    group: String,
+    /// Which group it is about, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
     /// Who is to carry it out.
     service: &'static str,
     /// Who has, if anybody.
     instance: Option<String>,
-    succeeded: bool,
-    outcome: String,
+    pub(crate) succeeded: bool,
+    pub(crate) outcome: String,
+    /// Where the request stands in the control stream.
+    #[serde(skip)]
+    pub(crate) request: StreamId,
 }
 
 /// Asks for an action, and waits for it as long as `args` say and `longer`.
@@ -48,39 +54,55 @@ pub(crate) async fn ask(
     why: Option<&str>,
     longer: Duration,
 ) -> anyhow::Result<Answer> {
-    let group = action.group().unwrap_or_default().to_owned();
-    let service = owner(&action).with_context(|| format!("no service owns the group {group}"))?;
+    let group = action.group().map(str::to_owned);
+    let service = owner(&action).with_context(|| format!("nobody can carry out {action:?}"))?;
     let request = requests::ask(installation, action, &args.by, why)
         .await
         .context("it is not known whether the request was written; see with `orderly audit`")?;
     let patience = Duration::from_secs(args.wait) + longer;
-    let carried_out = carried_out(installation, request, Instant::now() + patience).await?;
+    let carried_out =
+        until(installation, request, Instant::now() + patience, |found| found.carried_out).await?;
     let (instance, succeeded, outcome) = match carried_out {
         Some(CarriedOut { instance, succeeded, outcome, .. }) => (Some(instance), succeeded, outcome),
         None => (None, false, nobody_did(service, patience)),
     };
-    Ok(Answer { group, service, instance, succeeded, outcome })
+    Ok(Answer { group, service, instance, succeeded, outcome, request })
 }
 
 fn nobody_did(service: &str, patience: Duration) -> String {
+    let waited = patience.as_secs();
+    if service == services::SUPERVISOR {
+        return format!(
+            "nobody has done it in {waited} s, and nobody will: it can be done where `orderly up` runs the system, and only at \
+             once"
+        );
+    }
     format!(
-        "the request is written down, but no {service} has carried it out in {} s. It will be as soon as one runs: start \
-         {service}, and see with `orderly audit` what came of it",
-        patience.as_secs()
+        "the request is written down, but no {service} has carried it out in {waited} s. It will be as soon as one runs: start \
+         {service}, and see with `orderly audit` what came of it"
     )
 }
 
-/// What came of a request, if it is carried out by the deadline.
-async fn carried_out(
+/// The receipt of a request, once the supervisor has counted.
+pub(crate) async fn receipt(
     installation: &Installation,
     request: StreamId,
     deadline: Instant,
-) -> anyhow::Result<Option<CarriedOut>> {
+) -> anyhow::Result<Option<Receipt>> {
+    until(installation, request, deadline, |found| found.receipt).await
+}
+
+/// What is told of a request, as soon as it is, or nothing at the deadline.
+async fn until<T>(
+    installation: &Installation,
+    request: StreamId,
+    deadline: Instant,
+    told: impl Fn(Request) -> Option<T>,
+) -> anyhow::Result<Option<T>> {
     loop {
-        let found = requests::find(installation, request).await?;
-        let carried_out = found.and_then(|found| found.carried_out);
-        if carried_out.is_some() || Instant::now() >= deadline {
-            return Ok(carried_out);
+        let found = requests::find(installation, request).await?.and_then(&told);
+        if found.is_some() || Instant::now() >= deadline {
+            return Ok(found);
         }
         sleep(GLANCE).await;
     }
@@ -90,7 +112,11 @@ async fn carried_out(
 pub(crate) fn tell(answers: &[Answer], json: bool) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     for answer in answers {
-        let text = format!("{}: {}", answer.group, printable(&answer.outcome));
+        let outcome = printable(&answer.outcome);
+        let text = match &answer.group {
+            Some(group) => format!("{group}: {outcome}"),
+            None => outcome,
+        };
         if json {
             report::print(&serde_json::to_string(answer)?)?;
         } else if answer.succeeded {

@@ -4,6 +4,7 @@
 mod audit;
 mod awaited;
 mod books;
+mod chaos;
 mod command;
 mod completions;
 mod control;
@@ -48,6 +49,9 @@ enum Command {
     /// See how the consumer groups are doing, and pause and resume them
     #[command(subcommand)]
     Groups(groups::GroupsCommand),
+    /// Break something on purpose where `orderly up` runs the system, and see that nothing is lost
+    #[command(subcommand)]
+    Chaos(chaos::ChaosCommand),
     /// Tell who asked the services for what, when and why, and what came of it; the newest first
     ///
     /// Exit code 0: it is told. 1: Redis cannot be asked.
@@ -99,6 +103,7 @@ fn main() -> ExitCode {
         Command::Payments(command) => payments::main(&command),
         Command::Dlq(command) => dlq::main(&command),
         Command::Groups(command) => groups::main(&command),
+        Command::Chaos(command) => chaos::main(&command),
         Command::Audit(args) => audit::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Load(args) => load::main(&args),

@@ -258,13 +258,13 @@ impl System {
         books["charges"].as_array().expect("the books list charges").clone()
     }
 
-    /// The process ids of all running services, by instance, as they tell them in Redis; the sandbox, which is no part
-    /// of the system, is not among them.
+    /// The process ids of all running services, by instance, as they tell them in Redis. The sandbox, which is no part of the
+    /// system, is not among them, and neither is the supervisor, which is `up` itself.
     pub async fn services(&self) -> anyhow::Result<HashMap<String, u32>> {
         let mut redis = self.redis().await?;
         let keys: Vec<String> = redis::cmd("KEYS").arg("service:*").query_async(&mut redis).await?;
         let mut services = HashMap::new();
-        for key in keys {
+        for key in keys.into_iter().filter(|key| !key.starts_with("service:supervisor:")) {
             let mut get = redis::cmd("HMGET");
             get.arg(&key).arg("instance").arg("pid");
             let (instance, pid): (String, u32) = get.query_async(&mut redis).await?;

@@ -17,6 +17,8 @@ function showFigures({ figures, states, instances }) {
     const node = byId(service);
     if (node) node.dataset.state = state;
   }
+  const chaos = byId('chaos');
+  if (chaos) chaos.hidden = states.supervisor === 'gone';
   for (const list of document.querySelectorAll('[data-instances]')) showInstances(list, instances[list.dataset.instances] ?? []);
 }
 

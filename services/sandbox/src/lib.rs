@@ -30,7 +30,7 @@ use tracing::info;
 
 pub use config::{Config, World};
 use faults::Faults;
-pub use faults::{FaultSettings, Latency};
+pub use faults::{FaultSettings, Latency, Spell};
 use provider::Books;
 
 /// The service's name in logs and on the command line.

@@ -1,50 +1,96 @@
-use std::num::NonZeroU32;
-
+use jiff::Timestamp;
 use redis_kit::{
-    Connection, Error,
-    stream::{
-        Commit, Delivery, Failure, Handler, Slot, StreamId,
-        dead_letters::{DeadLetters, Filter},
-        read_after,
-    },
+    Error, Redis,
+    stream::{Commit, Delivery, Failure, Handler, StreamId, Worker, WorkerOptions},
 };
 use tracing::{info, warn};
+use uuid::Uuid;
 
-use super::{Paused, Pauses};
+use super::{CLAIM_INTERVAL, GRACE, owner};
 use crate::{
     messages::{Action, ControlEvent},
-    names::{Names, groups},
-    partition::Partitions,
+    names::Names,
 };
 
-/// Does what operators ask of one service's groups.
-pub(crate) struct Operator {
-    pub(crate) service: &'static str,
-    pub(crate) instance: String,
-    pub(crate) redis: Connection,
-    pub(crate) names: Names,
-    pub(crate) partitions: Partitions,
-    pub(crate) pauses: Pauses,
+/// Whoever can do what operators ask of one service.
+pub trait CarryOut: Send + Sync + 'static {
+    /// Does it, and says what came of it. May be called again for the same request, after a crash or an error that may pass.
+    ///
+    /// # Errors
+    /// After one that is transient it is tried again, until it can be done. Any other is told to whoever asked.
+    fn carry_out(&self, request: &Request<'_>) -> impl Future<Output = Result<Outcome, Error>> + Send;
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// What.
+    pub action: &'a Action,
+    /// By whom.
+    pub by: &'a str,
+    /// Why.
+    pub why: Option<&'a str>,
+    /// When, by the clock of whoever asked.
+    pub occurred_at: Timestamp,
+    /// Where it stands in the control stream, and so when it was asked for by Redis's clock.
+    pub stream_id: StreamId,
+    /// By which what comes of it names it.
+    pub id: Uuid,
 }
 
 /// What came of a request, and what is to be written with that.
-struct Outcome {
-    succeeded: bool,
-    told: String,
-    commit: Commit,
+#[derive(Debug)]
+pub struct Outcome {
+    pub(super) succeeded: bool,
+    pub(super) told: String,
+    pub(super) commit: Commit,
 }
 
 impl Outcome {
-    fn done(told: impl Into<String>, commit: Commit) -> Self {
+    /// It was done; `told` says what, and `commit` belongs to it.
+    pub fn done(told: impl Into<String>, commit: Commit) -> Self {
         Self { succeeded: true, told: told.into(), commit }
     }
 
-    fn refused(told: impl Into<String>) -> Self {
+    /// It was not done; `told` says why not.
+    pub fn refused(told: impl Into<String>) -> Self {
         Self { succeeded: false, told: told.into(), commit: Commit::new() }
     }
 }
 
-impl Handler for Operator {
+/// Has what is asked of one service carried out once, by one of its instances, and tells what came of it.
+pub struct Operator<C> {
+    /// The service, and so its group on the control stream.
+    pub service: &'static str,
+    /// Its instance.
+    pub instance: String,
+    /// Every name in Redis.
+    pub names: Names,
+    /// Who can do it.
+    pub hands: C,
+}
+
+impl<C: CarryOut> Operator<C> {
+    /// Takes its place among the instances, waiting for Redis for as long as it takes.
+    ///
+    /// # Errors
+    /// Those that waiting does not cure.
+    pub async fn join(self, redis: &Redis) -> Result<Worker<Self>, Error> {
+        let options = WorkerOptions {
+            claim_interval: CLAIM_INTERVAL,
+            grace: GRACE,
+            // What Redis cannot do now is tried until it can; what cannot be done is said to the person who asked.
+            max_attempts: None,
+            // What this version does not know is not its own to do.
+            skip_unknown: true,
+            ..WorkerOptions::default()
+        };
+        let (streams, group, instance) = ([self.names.control_stream()], self.service, self.instance.clone());
+        Worker::start(redis, &streams, group, &instance, self, options).await
+    }
+}
+
+impl<C: CarryOut> Handler for Operator<C> {
     type Message = ControlEvent;
 
     fn concerns(&self, message_type: &str) -> bool {
@@ -54,23 +100,31 @@ impl Handler for Operator {
 
     async fn handle(&self, delivery: Delivery<ControlEvent>) -> Result<Commit, Failure> {
         let ControlEvent::Requested { action, by, why } = &delivery.message else { return Ok(Commit::new()) };
-        let Some(group) = action.group().filter(|group| groups::owner(group) == Some(self.service)) else {
+        if owner(action) != Some(self.service) {
             return Ok(Commit::new());
+        }
+        let request = Request {
+            action,
+            by,
+            why: why.as_deref(),
+            occurred_at: delivery.occurred_at,
+            stream_id: delivery.stream_id,
+            id: delivery.message_id,
         };
-        let request = delivery.message_id;
-        info!(%request, group, ?action, by, why, "carrying out what an operator asked for");
-        let outcome = match self.carry_out(action, group, &delivery).await {
+        let Request { id, by, why, .. } = request;
+        info!(request = %id, ?action, by, why, "carrying out what an operator asked for");
+        let outcome = match self.hands.carry_out(&request).await {
             Ok(outcome) => outcome,
             Err(error) if error.is_transient() => return Err(error.into()),
             Err(error) => Outcome::refused(error.to_string()),
         };
         if outcome.succeeded {
-            info!(%request, group, outcome = outcome.told, "carried out");
+            info!(request = %id, outcome = outcome.told, "carried out");
         } else {
-            warn!(%request, group, outcome = outcome.told, "not carried out");
+            warn!(request = %id, outcome = outcome.told, "not carried out");
         }
         let carried_out = ControlEvent::CarriedOut {
-            request,
+            request: id,
             action: action.clone(),
             instance: self.instance.clone(),
             outcome: outcome.told,
@@ -79,98 +133,4 @@ impl Handler for Operator {
         let stream = self.names.control_stream();
         Ok(outcome.commit.append(stream, &carried_out, &delivery.trace.child())?)
     }
-}
-
-impl Operator {
-    async fn carry_out(
-        &self,
-        action: &Action,
-        group: &str,
-        delivery: &Delivery<ControlEvent>,
-    ) -> Result<Outcome, Error> {
-        match action {
-            Action::ReplayDeadLetters { filter, per_second, .. } => {
-                self.replay(group, &filter.into(), *per_second).await
-            }
-            Action::DropDeadLetters { filter, .. } => self.drop_letters(group, &filter.into()).await,
-            Action::PauseGroup { .. } | Action::ResumeGroup { .. } if !self.pauses.has(group) => {
-                Ok(Outcome::refused(format!("nobody reads by {group}, so there is nothing to pause")))
-            }
-            Action::PauseGroup { .. } | Action::ResumeGroup { .. }
-                if self.is_overtaken(group, delivery.stream_id).await? =>
-            {
-                Ok(Outcome::refused("a later request says what is to become of the group"))
-            }
-            Action::PauseGroup { .. } => Ok(self.pause(group, delivery)),
-            Action::ResumeGroup { .. } => self.resume(group).await,
-            Action::Unknown => Ok(Outcome::refused("this version does not know how")),
-        }
-    }
-
-    /// May be begun again after a crash: a letter that is back in its stream is no letter any more. Then it tells of those
-    /// that were left.
-    async fn replay(&self, group: &str, filter: &Filter, per_second: NonZeroU32) -> Result<Outcome, Error> {
-        let (mut replayed, mut refused) = (0, 0);
-        for letters in self.dead_letters(group) {
-            let done = letters.replay_all(filter, per_second).await?;
-            replayed += done.count;
-            refused += done.refused.len();
-        }
-        let told = match refused {
-            0 => format!("replayed {replayed}"),
-            _ => format!("replayed {replayed}, refused {refused} that do not hold their entry as it was"),
-        };
-        Ok(Outcome { succeeded: refused == 0, told, commit: Commit::new() })
-    }
-
-    /// May be begun again, as a replay may.
-    async fn drop_letters(&self, group: &str, filter: &Filter) -> Result<Outcome, Error> {
-        let mut dropped = 0;
-        for letters in self.dead_letters(group) {
-            dropped += letters.drop_all(filter).await?;
-        }
-        Ok(Outcome::done(format!("dropped {dropped}"), Commit::new()))
-    }
-
-    fn dead_letters(&self, group: &str) -> impl Iterator<Item = DeadLetters> {
-        let streams = self.names.streams_of(group, self.partitions);
-        streams.into_iter().map(move |stream| DeadLetters::new(self.redis.clone(), stream, group))
-    }
-
-    fn pause(&self, group: &str, delivery: &Delivery<ControlEvent>) -> Outcome {
-        let ControlEvent::Requested { by, why, .. } = &delivery.message else {
-            return Outcome::refused("this is no request");
-        };
-        let paused = Paused { by: by.clone(), at: delivery.occurred_at, why: why.clone() };
-        Outcome::done("paused", paused.write(&self.names.pause(group)))
-    }
-
-    async fn resume(&self, group: &str) -> Result<Outcome, Error> {
-        let key = self.names.pause(group);
-        Ok(match Paused::read(&mut self.redis.clone(), &key).await? {
-            Some(_) => Outcome::done("resumed", Paused::remove(&key)),
-            None => Outcome::done("it was not paused", Commit::new()),
-        })
-    }
-
-    /// Whether a request that came after this one pauses or resumes the same group. Two may be carried out at once, as after
-    /// the service was away, and the later one counts.
-    async fn is_overtaken(&self, group: &str, request: StreamId) -> Result<bool, Error> {
-        let (mut redis, stream) = (self.redis.clone(), self.names.control_stream());
-        let mut position = request;
-        loop {
-            let page = read_after::<ControlEvent>(&mut redis, &stream, position, 1000).await?;
-            if page.slots.iter().any(|slot| decides_pause(slot, group)) {
-                return Ok(true);
-            }
-            let Some(last) = page.slots.last() else { return Ok(false) };
-            position = last.id();
-        }
-    }
-}
-
-fn decides_pause(slot: &Slot<ControlEvent>, group: &str) -> bool {
-    let Slot::Entry(entry) = slot else { return false };
-    let ControlEvent::Requested { action, .. } = &entry.message else { return false };
-    matches!(action, Action::PauseGroup { .. } | Action::ResumeGroup { .. }) && action.group() == Some(group)
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::Receipt;
+
 /// The stream `control-stream`: what operators asked for, and what came of it. It is the audit log too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -37,9 +39,24 @@ pub enum ControlEvent {
         /// Whether it was done.
         succeeded: bool,
     },
+    /// What the orders came to that were accepted while something was broken on purpose.
+    #[serde(rename = "control.receipt")]
+    Receipt {
+        /// The message id of the request.
+        request: Uuid,
+        /// What was asked for.
+        #[serde(flatten)]
+        action: Action,
+        /// Who carried it out, and has counted.
+        instance: String,
+        /// What was counted.
+        #[serde(flatten)]
+        receipt: Receipt,
+    },
 }
 
-/// What can be asked for. Each is carried out by the service that owns the group.
+/// What can be asked for. What concerns a group is carried out by the service that owns it. What breaks something on purpose is
+/// carried out by the supervisor of `orderly up`, within ten seconds or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum Action {
@@ -70,6 +87,39 @@ pub enum Action {
         /// The group.
         group: String,
     },
+    /// Kill an instance of payment-worker while it has payments in hand. It is started again at once.
+    KillWorker {
+        /// Which one; if none is named, whichever has most in hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
+    },
+    /// Freeze an instance of payment-worker while it has payments in hand, and let it go on after a while.
+    FreezeWorker {
+        /// Which one; if none is named, whichever has most in hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
+        /// For how long; by default until others have surely taken over its work.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u32>,
+    },
+    /// Have the payment provider take a second longer for some of its calls.
+    SlowProvider {
+        /// For how many of a hundred calls; by default [`Action::USUAL_PERCENT`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u32>,
+        /// For how long; by default [`Action::USUAL_SECONDS`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u32>,
+    },
+    /// Have the payment provider fail some of its calls, half of them after it has charged.
+    FailProvider {
+        /// How many of a hundred calls; by default [`Action::USUAL_PERCENT`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u32>,
+        /// For how long; by default [`Action::USUAL_SECONDS`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<u32>,
+    },
     /// One that only a newer program knows, and so nothing that is this one's to do.
     #[serde(other)]
     Unknown,
@@ -92,6 +142,13 @@ pub struct LetterFilter {
 }
 
 impl Action {
+    /// Nothing is broken on purpose for longer.
+    pub const MOST_SECONDS: u32 = 120;
+    /// For how long the provider is disturbed unless the request says so.
+    pub const USUAL_SECONDS: u32 = 10;
+    /// How many of a hundred calls to the provider are disturbed unless the request says so.
+    pub const USUAL_PERCENT: u32 = 20;
+
     /// The group that it is about.
     pub fn group(&self) -> Option<&str> {
         match self {
@@ -99,7 +156,11 @@ impl Action {
             | Self::DropDeadLetters { group, .. }
             | Self::PauseGroup { group }
             | Self::ResumeGroup { group } => Some(group),
-            Self::Unknown => None,
+            Self::KillWorker { .. }
+            | Self::FreezeWorker { .. }
+            | Self::SlowProvider { .. }
+            | Self::FailProvider { .. }
+            | Self::Unknown => None,
         }
     }
 }
@@ -117,12 +178,13 @@ impl From<&LetterFilter> for Filter {
 }
 
 impl Message for ControlEvent {
-    const TYPES: &'static [&'static str] = &["control.requested", "control.carried_out"];
+    const TYPES: &'static [&'static str] = &["control.requested", "control.carried_out", "control.receipt"];
 
     fn message_type(&self) -> &'static str {
         match self {
             Self::Requested { .. } => "control.requested",
             Self::CarriedOut { .. } => "control.carried_out",
+            Self::Receipt { .. } => "control.receipt",
         }
     }
 }
@@ -164,9 +226,52 @@ mod tests {
         }
     }
 
+    fn disturbances() -> Vec<Action> {
+        let worker = || Some("payment-worker-1".to_owned());
+        vec![
+            Action::KillWorker { worker: None },
+            Action::KillWorker { worker: worker() },
+            Action::FreezeWorker { worker: worker(), seconds: Some(20) },
+            Action::SlowProvider { percent: None, seconds: Some(5) },
+            Action::FailProvider { percent: Some(50), seconds: None },
+        ]
+    }
+
+    #[test]
+    fn what_is_to_be_broken_is_asked_for_in_few_words() {
+        for action in disturbances() {
+            let request = ControlEvent::Requested { action, by: "ann".into(), why: None };
+            let json = serde_json::to_value(&request).unwrap();
+            assert!(json.as_object().unwrap().values().all(|value| !value.is_object() && !value.is_null()));
+            assert_eq!(serde_json::from_value::<ControlEvent>(json).unwrap(), request);
+        }
+        let words = json!({"type": "control.requested", "action": "freeze_worker", "by": "ann"});
+        let ControlEvent::Requested { action, .. } = serde_json::from_value(words).unwrap() else { panic!() };
+        assert_eq!(action, Action::FreezeWorker { worker: None, seconds: None });
+    }
+
+    #[test]
+    fn a_receipt_is_one_flat_json_object_and_is_read_as_it_was_written() {
+        for action in disturbances() {
+            let receipt = Receipt { orders: 12, paid: 11, lost: 1, ..Receipt::default() };
+            let told = ControlEvent::Receipt {
+                request: Uuid::nil(),
+                action,
+                instance: "supervisor".into(),
+                receipt,
+            };
+            let json = serde_json::to_value(&told).unwrap();
+            assert_eq!(
+                (&json["type"], &json["orders"], &json["lost"]),
+                (&json!("control.receipt"), &json!(12), &json!(1))
+            );
+            assert_eq!(serde_json::from_value::<ControlEvent>(json).unwrap(), told);
+        }
+    }
+
     #[test]
     fn what_came_of_it_names_the_request() {
-        for action in actions() {
+        for action in actions().into_iter().chain(disturbances()) {
             let carried_out = ControlEvent::CarriedOut {
                 request: Uuid::nil(),
                 action,

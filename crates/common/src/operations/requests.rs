@@ -13,7 +13,9 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Installation;
-use crate::messages::{Action, ControlEvent};
+use crate::control::owner;
+use crate::messages::{Action, ControlEvent, Receipt};
+use crate::names::services;
 
 /// How many entries are read at a time.
 const PAGE: usize = 200;
@@ -43,6 +45,9 @@ pub struct Request {
     pub why: Option<String>,
     /// What came of it; `None` while nobody has carried it out.
     pub carried_out: Option<CarriedOut>,
+    /// What the orders came to meanwhile, if something was broken on purpose and it has been counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 /// What came of a request.
@@ -87,9 +92,9 @@ pub async fn ask(
 /// takes.
 pub async fn newest(installation: &Installation, limit: usize) -> Result<Newest, Error> {
     let (mut redis, stream) = (installation.redis.clone(), installation.names.control_stream());
-    let (mut newest, mut outcomes, mut position) = (Newest::default(), HashMap::new(), None);
-    // To each belongs one entry that tells what came of it, which stands behind it.
-    for _ in 0..(2 * limit + OTHERS).div_ceil(PAGE) {
+    let (mut newest, mut after, mut position) = (Newest::default(), HashMap::new(), None);
+    // To each belong up to two entries that tell what came of it, which stand behind it.
+    for _ in 0..(3 * limit + OTHERS).div_ceil(PAGE) {
         let page = read_before::<ControlEvent>(&mut redis, &stream, position, PAGE).await?;
         let Some(last) = page.last() else { break };
         position = Some(last.id());
@@ -97,15 +102,13 @@ pub async fn newest(installation: &Installation, limit: usize) -> Result<Newest,
             match slot {
                 Slot::Entry(entry) => match Told::of(entry) {
                     Told::Request(request) => {
-                        let carried_out = outcomes.remove(&request.id);
-                        newest.requests.push(Request { carried_out, ..request });
+                        let After { carried_out, receipt } = after.remove(&request.id).unwrap_or_default();
+                        newest.requests.push(Request { carried_out, receipt, ..request });
                         if newest.requests.len() >= limit {
                             return Ok(newest);
                         }
                     }
-                    Told::Outcome(request, outcome) => {
-                        outcomes.entry(request).or_insert(outcome);
-                    }
+                    told => note(told, |request| Some(after.entry(request).or_insert_with(After::default))),
                 },
                 Slot::Undecodable { id, reason } => newest.unreadable.push((id, reason)),
                 Slot::Replay { .. } => {}
@@ -119,25 +122,54 @@ pub async fn newest(installation: &Installation, limit: usize) -> Result<Newest,
 pub async fn find(installation: &Installation, id: StreamId) -> Result<Option<Request>, Error> {
     let (mut redis, stream) = (installation.redis.clone(), installation.names.control_stream());
     let Some(Slot::Entry(entry)) = read_at(&mut redis, &stream, id).await? else { return Ok(None) };
-    let Told::Request(mut request) = Told::of(entry) else { return Ok(None) };
-    let mut position = id;
+    let Told::Request(request) = Told::of(entry) else { return Ok(None) };
+    let (mut after, mut position) = (After::default(), id);
     for _ in 0..FURTHEST.div_ceil(PAGE) {
         let page = read_after::<ControlEvent>(&mut redis, &stream, position, PAGE).await?;
         let Some(last) = page.slots.last() else { break };
         position = last.id();
-        request.carried_out = page.slots.into_iter().find_map(|slot| outcome_of(request.id, slot));
-        if request.carried_out.is_some() {
+        for slot in page.slots {
+            if let Slot::Entry(entry) = slot {
+                note(Told::of(entry), |of| (of == request.id).then_some(&mut after));
+            }
+        }
+        if after.is_all(&request.action) {
             break;
         }
     }
-    Ok(Some(request))
+    let After { carried_out, receipt } = after;
+    Ok(Some(Request { carried_out, receipt, ..request }))
 }
 
-fn outcome_of(request: Uuid, slot: Slot<ControlEvent>) -> Option<CarriedOut> {
-    let Slot::Entry(entry) = slot else { return None };
-    match Told::of(entry) {
-        Told::Outcome(of, outcome) if of == request => Some(outcome),
-        _ => None,
+/// What came of a request.
+#[derive(Default)]
+struct After {
+    carried_out: Option<CarriedOut>,
+    receipt: Option<Receipt>,
+}
+
+impl After {
+    /// Whether nothing more can come: only where something was broken on purpose it is counted afterwards.
+    fn is_all(&self, action: &Action) -> bool {
+        let is_counted = owner(action) == Some(services::SUPERVISOR);
+        self.carried_out.as_ref().is_some_and(|done| !done.succeeded || !is_counted || self.receipt.is_some())
+    }
+}
+
+/// Takes in what came of a request, if that is one of those that are wanted. The first word of each counts.
+fn note<'a>(told: Told, wanted: impl FnOnce(Uuid) -> Option<&'a mut After>) {
+    match told {
+        Told::Request(_) => {}
+        Told::Outcome(request, outcome) => {
+            if let Some(after) = wanted(request) {
+                after.carried_out.get_or_insert(outcome);
+            }
+        }
+        Told::Receipt(request, receipt) => {
+            if let Some(after) = wanted(request) {
+                after.receipt.get_or_insert(receipt);
+            }
+        }
     }
 }
 
@@ -146,18 +178,28 @@ enum Told {
     Request(Request),
     /// What came of the request with this message id.
     Outcome(Uuid, CarriedOut),
+    /// What was counted after it.
+    Receipt(Uuid, Receipt),
 }
 
 impl Told {
     fn of(entry: Entry<ControlEvent>) -> Self {
         let Entry { message, id: stream_id, message_id: id, occurred_at: at, .. } = entry;
         match message {
-            ControlEvent::Requested { action, by, why } => {
-                Self::Request(Request { stream_id, id, at, action, by, why, carried_out: None })
-            }
+            ControlEvent::Requested { action, by, why } => Self::Request(Request {
+                stream_id,
+                id,
+                at,
+                action,
+                by,
+                why,
+                carried_out: None,
+                receipt: None,
+            }),
             ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. } => {
                 Self::Outcome(request, CarriedOut { at, instance, succeeded, outcome })
             }
+            ControlEvent::Receipt { request, receipt, .. } => Self::Receipt(request, receipt),
         }
     }
 }

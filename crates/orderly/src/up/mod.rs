@@ -6,11 +6,14 @@
 //! | a real Redis, found or fetched | `redis.rs` |
 //! | a port that is kept while its service is not there | `listening.rs` |
 //! | a process that is kept running and can be stopped | `supervisor.rs` |
+//! | a process that is killed or frozen on purpose | `target.rs` |
+//! | what operators ask to be broken, and what came of it | `chaos/` |
 //! | whether everything is ready | `readiness.rs` |
 //! | one log of many | `console.rs` |
 //! | a reader that stalls stops nobody | `printer.rs` |
 
 mod args;
+mod chaos;
 mod console;
 mod listening;
 mod plan;
@@ -19,6 +22,7 @@ mod readiness;
 mod redis;
 mod restart;
 mod supervisor;
+mod target;
 
 use std::{
     process::ExitCode,
@@ -31,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{services::Service, signals::Signals};
 pub(crate) use args::UpArgs;
+use chaos::Chaos;
 use console::Console;
 use plan::Plan;
 use printer::Printer;
@@ -89,13 +94,19 @@ async fn run(args: &UpArgs, stop: &CancellationToken, printer: &Printer) -> anyh
     for process in plan.processes(redis.url()) {
         supervisors.push(Supervisor::start(process, &console)?);
     }
-    let ready = stop.run_until_cancelled(all_ready(&supervisors, redis.url(), &console)).await;
-    if ready.transpose()?.is_some() {
-        console.print(plan.welcome(&redis.describe(), admin.as_ref(), started.elapsed()));
-        stop.cancelled().await;
-    }
-    console.say("stopping");
-    stop_in_order(supervisors).await;
+    let chaos = Chaos::new(&supervisors, redis.url(), plan.sandbox_url(), &console)?;
+    let running = async {
+        let ready = stop.run_until_cancelled(all_ready(&supervisors, redis.url(), &console)).await;
+        if ready.transpose()?.is_some() {
+            console.print(plan.welcome(&redis.describe(), admin.as_ref(), started.elapsed()));
+            stop.cancelled().await;
+        }
+        console.say("stopping");
+        stop_in_order(supervisors).await;
+        anyhow::Ok(())
+    };
+    // First of the two, so that what is frozen goes on before it is asked to stop.
+    tokio::try_join!(chaos.run(stop), running)?;
     redis.stop().await;
     console.say("stopped");
     Ok(())

@@ -92,11 +92,10 @@ impl Plan {
         if service == Service::Sandbox {
             environment.push(("SANDBOX_BOOKS", self.books.clone().into()));
         }
-        if let Some(sandbox) = &self.sandbox {
-            let url = || format!("http://{}", sandbox.address).into();
+        if let Some(sandbox) = self.sandbox_url() {
             match service {
-                Service::PaymentWorker => environment.push(("PROVIDER_URL", url())),
-                Service::ApiGateway => environment.push(("USER_API_URL", url())),
+                Service::PaymentWorker => environment.push(("PROVIDER_URL", sandbox.into())),
+                Service::ApiGateway => environment.push(("USER_API_URL", sandbox.into())),
                 _ => {}
             }
         }
@@ -109,6 +108,11 @@ impl Plan {
             }
         }
         Process { service, label: label.into(), colour: service as usize, listening, environment }
+    }
+
+    /// Where the sandbox is, if it is to run.
+    pub(super) fn sandbox_url(&self) -> Option<String> {
+        self.sandbox.as_ref().map(|sandbox| format!("http://{}", sandbox.address))
     }
 
     /// Makes an admin if there is none, and if the gateway is to run.
@@ -129,8 +133,8 @@ impl Plan {
             lines.push(format!("  API       http://{}/docs", gateway.address));
         }
         lines.push(format!("  redis     {redis}"));
-        if let Some(sandbox) = &self.sandbox {
-            lines.push(format!("  sandbox   http://{}", sandbox.address));
+        if let Some(sandbox) = self.sandbox_url() {
+            lines.push(format!("  sandbox   {sandbox}"));
         }
         if let Some(FirstAdmin { email, password }) = admin {
             lines.push(format!("  admin     {email}, password {password} (told only now)"));

@@ -50,7 +50,9 @@ impl Readiness {
             reply.map_err(|error| format!("cannot be asked for: {error}"))?;
         let address = address.and_then(|address| address.parse().ok());
         match (pid, ready, address) {
-            (Some(pid), _, _) if pid != supervisor.pid() => Err("has just been restarted".into()),
+            (Some(pid), _, _) if Some(pid) != supervisor.target().pid() => {
+                Err("has just been restarted".into())
+            }
             (Some(_), Some(1), _) => Ok(()),
             (Some(_), _, Some(address)) => ask(address).await,
             _ => Err("has not started yet".into()),

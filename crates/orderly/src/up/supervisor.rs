@@ -1,14 +1,6 @@
 //! A process that is kept running until it is told to stop.
 
-use std::{
-    path::PathBuf,
-    process::Stdio,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::PathBuf, process::Stdio, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::{
@@ -19,7 +11,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{console::Console, plan::Process, restart::restart_pause};
+use super::{console::Console, plan::Process, restart::restart_pause, target::Target};
 
 /// Longer than a service gives itself to drain.
 const STOP_LIMIT: Duration = Duration::from_secs(13);
@@ -27,7 +19,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(13);
 /// One supervised process.
 pub(super) struct Supervisor {
     process: Process,
-    pid: Arc<AtomicU32>,
+    target: Target,
     stop: CancellationToken,
     keeper: JoinHandle<()>,
 }
@@ -35,17 +27,17 @@ pub(super) struct Supervisor {
 impl Supervisor {
     /// Starts the process. Fails if this program cannot be executed again.
     pub(super) fn start(process: Process, console: &Console) -> anyhow::Result<Self> {
-        let (pid, stop) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
+        let (target, stop) = (Target::new(&process.label), CancellationToken::new());
         let keeper = Keeper {
             program: own_program().context("cannot find this program's own file")?,
             print: console.service(&process.label, process.colour),
             console: console.clone(),
             process: process.clone(),
-            pid: Arc::clone(&pid),
+            target: target.clone(),
             stop: stop.clone(),
         };
         let first = keeper.spawn()?;
-        Ok(Self { process, pid, stop, keeper: tokio::spawn(keeper.keep(first)) })
+        Ok(Self { process, target, stop, keeper: tokio::spawn(keeper.keep(first)) })
     }
 
     /// What runs.
@@ -53,9 +45,9 @@ impl Supervisor {
         &self.process
     }
 
-    /// The id of the process that runs now.
-    pub(super) fn pid(&self) -> u32 {
-        self.pid.load(Ordering::Relaxed)
+    /// Whatever process of it runs now.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// Lets the process drain and end, whether it runs, has died, or is about to be restarted.
@@ -71,7 +63,7 @@ struct Keeper {
     process: Process,
     print: Arc<dyn Fn(&str) + Send + Sync>,
     console: Console,
-    pid: Arc<AtomicU32>,
+    target: Target,
     stop: CancellationToken,
 }
 
@@ -101,7 +93,7 @@ impl Keeper {
             listening.pass_to(&mut command)?;
         }
         let mut child = command.spawn().with_context(|| format!("cannot start {}", self.process.label))?;
-        self.pid.store(child.id().unwrap_or_default(), Ordering::Relaxed);
+        self.target.runs_as(child.id());
         if let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) {
             tokio::spawn(follow(out, Arc::clone(&self.print)));
             tokio::spawn(follow(err, Arc::clone(&self.print)));
@@ -119,6 +111,8 @@ impl Keeper {
                 drop(stdin);
                 return self.end(child).await;
             };
+            // Before anything else has a turn: its id may be another process's from now on.
+            self.target.runs_as(None);
             let label = &self.process.label;
             let status = exit.map_or_else(|error| error.to_string(), |status| status.to_string());
             let mut pause = restart_pause(&mut deaths, started.elapsed());
@@ -145,6 +139,7 @@ impl Keeper {
                 self.console.say(&format!("warning: cannot kill {}: {error}", self.process.label));
             }
         }
+        self.target.runs_as(None);
     }
 }
 

@@ -1,21 +1,23 @@
 //! The dead letters of every group of both streams.
 
 use common::{names::groups, operations::letters::each_of};
+use jiff::Timestamp;
 use redis_kit::{
     Connection, Error,
     stream::dead_letters::{DeadLetter, Filter},
 };
 
 use super::{ahead::order_id, ledger::Letter};
-/// Tells every dead letter of `group` on a stream.
+/// Tells every dead letter of `group` on a stream, or those that were given up `since`.
 pub(super) async fn read(
     redis: &Connection,
     stream: &str,
     group: &str,
+    since: Option<Timestamp>,
     mut tell: impl FnMut(Letter),
 ) -> Result<(), Error> {
     let tell = |letter: &DeadLetter| tell(told(stream, group, letter));
-    each_of(redis, stream, group, &Filter::default(), tell).await
+    each_of(redis, stream, group, &Filter { since, ..Filter::default() }, tell).await
 }
 
 fn told(stream: &str, group: &str, letter: &DeadLetter) -> Letter {

@@ -8,6 +8,7 @@
 //! | work that is still to be done | `ahead.rs` |
 //! | dead letters | `letters.rs` |
 //! | what clients were promised | `promises.rs` |
+//! | the orders of a short time, for whoever broke something meanwhile | `window.rs` |
 //! | what follows from all that, without any I/O | `ledger/`, `verdict.rs` |
 //! | what is printed | `report.rs`, `progress.rs` |
 
@@ -21,6 +22,7 @@ mod progress;
 mod promises;
 mod report;
 mod verdict;
+mod window;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Instant};
 
@@ -33,6 +35,7 @@ use pass::Pass;
 use progress::Progress;
 use report::Report;
 use verdict::Verdict;
+pub(crate) use window::{Window, count};
 
 use crate::{
     books::Books,

@@ -27,6 +27,9 @@
 //!
 //! Retention may trim the journals meanwhile; how far it has gone is asked after they were read, so that what was removed before it
 //! could be read counts as trimmed.
+//!
+//! A pass may be over the orders of a [`Window`] only. Then all begins where the window does: whatever is told of an order is told
+//! after it was placed.
 
 use std::{cell::RefCell, path::Path};
 
@@ -50,6 +53,7 @@ use super::{
     progress::Progress,
     promises,
     verdict::Verdict,
+    window::Window,
 };
 use crate::{books::Books, installation::Installation};
 
@@ -71,6 +75,7 @@ pub(super) struct Pass<'a> {
     share: &'a Share,
     places: Vec<Place>,
     promised: Option<&'a Path>,
+    window: Option<Window>,
     terms: Terms,
     progress: &'a Progress,
 }
@@ -99,17 +104,23 @@ impl<'a> Pass<'a> {
             journal: source.names.orders_stream(partition),
             payments: source.names.payments_stream(partition),
         });
-        Self { source, share, places: places.collect(), promised, terms, progress }
+        Self { source, share, places: places.collect(), promised, window: None, terms, progress }
+    }
+
+    /// Over those of its orders that were placed in a window.
+    pub(super) fn within(self, window: Window) -> Self {
+        Self { window: Some(window), ..self }
     }
 
     /// Reads everything about the share's orders, and adds what is found to `verdict`. `books` is `None` if they are left out.
     pub(super) async fn run(&self, books: &mut Option<Books>, verdict: &mut Verdict) -> anyhow::Result<()> {
-        let mut ledger = Ledger::new(self.share, self.source.partitions, verdict);
+        let mut ledger = Ledger::new(self.share, self.source.partitions, verdict).within(self.window);
         if let Some(file) = self.promised {
             self.progress.say("reading promises");
             promises::each(file, |promise| ledger.promise(&promise))?;
         }
-        let beginnings = vec![StreamId::ZERO; self.places.len()];
+        let beginning = self.window.as_ref().map_or(StreamId::ZERO, Window::before);
+        let beginnings = vec![beginning; self.places.len()];
         let requests_end = self.ends(|place| &place.payments).await?;
         let first_end = self.ends(|place| &place.journal).await?;
         self.progress.say("reading the journals");
@@ -141,7 +152,7 @@ impl<'a> Pass<'a> {
         let stretches = self.stretches(|place| &place.journal, after, to);
         journal::read::<OrderEvent>(&self.source.server, stretches, |told| {
             self.progress.advance(told.entries);
-            told.facts.into_iter().for_each(|(_, fact)| ledger.event(told.partition, fact));
+            told.facts.into_iter().for_each(|(id, fact)| ledger.event(told.partition, id, fact));
             told.undecodable.into_iter().for_each(|text| ledger.undecodable(told.partition, text));
         })
         .await?;
@@ -211,11 +222,12 @@ impl<'a> Pass<'a> {
 
     async fn read_dead_letters(&self, place: &Place, ledger: &RefCell<&mut Ledger<'_>>) -> Result<(), Error> {
         let Place { partition, journal, payments } = place;
+        let since = self.window.as_ref().map(Window::from);
         let of_orders = groups::OF_ORDERS.iter().map(|group| (journal, group));
         let of_payments = groups::OF_PAYMENTS.iter().map(|group| (payments, group));
         for (stream, group) in of_orders.chain(of_payments) {
             let tell = |letter| ledger.borrow_mut().dead_letter(*partition, letter);
-            letters::read(&self.source.redis, stream, group, tell).await?;
+            letters::read(&self.source.redis, stream, group, since, tell).await?;
         }
         Ok(())
     }

@@ -2,9 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use common::messages::OrderId;
-#[cfg(test)]
-use common::partition::Partitions;
+use common::{messages::OrderId, partition::Partitions};
 
 /// The orders of one pass: those of some partitions, or a slice of those of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +14,6 @@ pub(super) struct Share {
 
 impl Share {
     /// Every order there is.
-    #[cfg(test)]
     pub(super) fn all(partitions: Partitions) -> Self {
         Self { partitions: 0..=partitions.count() - 1, slice: 0, slices: 1 }
     }

@@ -13,7 +13,7 @@ impl Progress {
     /// Begins. `wanted`: unless the standard error is no terminal.
     pub(super) fn start(wanted: bool) -> Self {
         if !wanted || !std::io::stderr().is_terminal() {
-            return Self(ProgressBar::hidden());
+            return Self::hidden();
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         let template = "{spinner} {msg:<26} [{bar:32}] {human_pos}/{human_len} {eta}";
@@ -22,6 +22,11 @@ impl Progress {
         }
         bar.enable_steady_tick(TICK);
         Self(bar)
+    }
+
+    /// Shows nothing.
+    pub(super) fn hidden() -> Self {
+        Self(ProgressBar::hidden())
     }
 
     /// So many more entries and charges are to be read.

@@ -4,6 +4,7 @@
 
 mod asking;
 mod books;
+mod chaos_actions;
 mod clients;
 mod crashes;
 mod dlq;

@@ -134,6 +134,7 @@
 //! What waits in competing mode is pending on the pseudo consumer `waiting`, under whose name nobody runs.
 
 mod attempt;
+mod clock;
 mod commit;
 mod competing;
 pub mod dead_letters;
@@ -155,6 +156,7 @@ pub mod retention;
 mod worker;
 mod writes;
 
+pub use clock::clock;
 pub use commit::Commit;
 pub use exclusive::{Attempt, Begun, Exclusive, Fence};
 pub use handler::{Delivery, Failure, Handler};

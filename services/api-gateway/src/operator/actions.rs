@@ -11,7 +11,7 @@ use axum::{
 };
 use common::{
     control::owner,
-    messages::Action,
+    messages::{Action, Receipt},
     operations::requests::{self, CarriedOut, Newest, Request},
     problem::Problem,
 };
@@ -87,7 +87,8 @@ struct Asked {
 ///
 /// The service that owns the thing carries it out, in a moment or as soon as one runs; what came of it is told at `Location`.
 /// Who asks is written down. To ask again because there was no answer does no harm: a replay or a drop means the letters that
-/// were there `until` a look, and finds none of them a second time; a pause or the end of one changes nothing twice.
+/// were there `until` a look, and finds none of them a second time; a pause or the end of one changes nothing twice. What is broken
+/// on purpose, which only `orderly up` does for development, is broken twice.
 #[utoipa::path(post, path = "/operator/actions", tag = "operator", security(("session" = [])), request_body = NewAction, responses(
     (status = 202, description = "It is written down, and will be carried out", body = Asked, headers(
         ("Location" = String, description = "Where it is told what came of it"),
@@ -123,12 +124,15 @@ struct ActionView {
     asked_at: Timestamp,
     /// What came of it; nothing as long as nobody has carried it out.
     carried_out: Option<CarriedOut>,
+    /// What the orders came to meanwhile, where something was broken on purpose; it is counted a while after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
 }
 
 impl From<Request> for ActionView {
     fn from(request: Request) -> Self {
-        let Request { stream_id, at, id, action, by, why, carried_out } = request;
-        Self { id: stream_id, message_id: id, action, by, why, asked_at: at, carried_out }
+        let Request { stream_id, at, id, action, by, why, carried_out, receipt } = request;
+        Self { id: stream_id, message_id: id, action, by, why, asked_at: at, carried_out, receipt }
     }
 }
 

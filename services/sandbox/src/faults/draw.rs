@@ -42,6 +42,11 @@ pub(crate) fn draw(settings: &FaultSettings, subject: &str, call: u32) -> Fate {
     Fate { latency, declined, ..mishap }
 }
 
+/// Where the `call`-th call about `subject` stands among all calls, from 0 to 1.
+pub(super) fn share(seed: u64, subject: &str, call: u32) -> f64 {
+    generator(seed, subject, call).random()
+}
+
 /// Both halves are stable by definition (XXH3 and `ChaCha8`), so that a seed means the same with every build.
 fn generator(seed: u64, subject: &str, call: u32) -> ChaCha8Rng {
     let mut hash = Xxh3::with_seed(seed);

@@ -2,9 +2,13 @@
 //!
 //! `GET /faults` shows them, `PUT /faults` replaces them all: a field left out is off. The calls of a subject are
 //! counted from the moment its faults were set, so setting the same again repeats the same run.
+//!
+//! `POST /faults/spells` has some of the calls meet others for a while, `GET /faults/spells` shows those that are on. They go with
+//! the faults that were on when they began.
 
 mod draw;
 mod settings;
+mod spells;
 
 use std::{
     collections::HashMap,
@@ -20,6 +24,8 @@ use tracing::{debug, info};
 
 pub(crate) use draw::{Fate, Mishap};
 pub use settings::{FaultSettings, Latency};
+pub use spells::Spell;
+use spells::Spells;
 
 use crate::extract::Checked;
 
@@ -33,12 +39,13 @@ pub(crate) struct Faults {
 /// Settings, and how many calls of each subject they have decided about.
 struct Plan {
     settings: FaultSettings,
+    spells: Spells,
     calls: Mutex<HashMap<String, u32>>,
 }
 
 impl Plan {
     fn new(settings: FaultSettings) -> Arc<Self> {
-        Arc::new(Self { settings, calls: Mutex::default() })
+        Arc::new(Self { settings, spells: Spells::default(), calls: Mutex::default() })
     }
 
     fn next_call(&self, subject: &str) -> u32 {
@@ -73,11 +80,13 @@ impl Faults {
 
     async fn strike(&self, subject: impl FnOnce() -> String) -> Fate {
         let plan = self.plan();
-        if plan.settings.is_quiet() {
+        let spells = plan.spells.now();
+        if plan.settings.is_quiet() && spells.is_empty() {
             return Fate::default();
         }
         let subject = subject();
-        let fate = draw::draw(&plan.settings, &subject, plan.next_call(&subject));
+        let call = plan.next_call(&subject);
+        let fate = draw::draw(&spells::met(&plan.settings, &spells, &subject, call), &subject, call);
         self.wait(fate.latency).await;
         fate
     }
@@ -115,7 +124,10 @@ pub(crate) fn tell(kind: &'static str, subject: &str) {
 }
 
 pub(crate) fn routes(faults: Arc<Faults>) -> Router {
-    Router::new().route("/faults", get(show).put(replace)).with_state(faults)
+    Router::new()
+        .route("/faults", get(show).put(replace))
+        .route("/faults/spells", get(show_spells).post(begin_spell))
+        .with_state(faults)
 }
 
 async fn show(State(faults): State<Arc<Faults>>) -> Json<FaultSettings> {
@@ -129,4 +141,18 @@ async fn replace(
     settings.check().map_err(Problem::invalid)?;
     faults.set(settings.clone());
     Ok(Json(settings))
+}
+
+async fn show_spells(State(faults): State<Arc<Faults>>) -> Json<Vec<Spell>> {
+    Json(faults.plan().spells.now())
+}
+
+async fn begin_spell(
+    State(faults): State<Arc<Faults>>,
+    Checked(Json(spell)): Checked<Json<Spell>>,
+) -> Result<(StatusCode, Json<Spell>), Problem> {
+    spell.check().map_err(Problem::invalid)?;
+    info!(?spell, "a spell begins");
+    faults.plan().spells.begin(spell.clone());
+    Ok((StatusCode::CREATED, Json(spell)))
 }

@@ -142,7 +142,7 @@ impl Latency {
     }
 }
 
-fn wrong(pointer: &str, detail: &str) -> FieldError {
+pub(super) fn wrong(pointer: &str, detail: &str) -> FieldError {
     FieldError { pointer: pointer.to_owned(), detail: detail.to_owned() }
 }
 

@@ -199,3 +199,42 @@ async fn setting_the_same_faults_again_repeats_the_run() {
     assert_eq!(runs[0], runs[1]);
     assert!(runs[0].contains(&true) && runs[0].contains(&false));
 }
+
+#[tokio::test]
+async fn a_spell_ends_by_itself_and_leaves_what_was_on() {
+    let sandbox = Sandbox::start_with(json!({"latency": {"kind": "fixed", "ms": 1}})).await;
+    let caller = &sandbox.caller;
+    let before = caller.get("/faults").await.json();
+    for spell in [
+        json!({"seconds": 1, "share": 1.0, "faults": {"error_rate": 1}}),
+        json!({"seconds": 2, "share": 1.0, "faults": {"error_rate": 1}}),
+    ] {
+        let begun = caller.send("POST", "/faults/spells", &[], &spell.to_string()).await.unwrap();
+        assert_eq!(begun.status, StatusCode::CREATED);
+    }
+    assert_eq!(caller.charge("key-1", "5.00").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(caller.get("/faults").await.json(), before);
+    assert_eq!(caller.get("/faults/spells").await.json().as_array().unwrap().len(), 2);
+    until("both are over", async || caller.get("/faults/spells").await.json() == json!([])).await;
+    assert_eq!(caller.charge("key-1", "5.00").await.status, StatusCode::CREATED);
+    assert_eq!(caller.get("/faults").await.json(), before);
+}
+
+#[tokio::test]
+async fn whoever_sets_the_faults_ends_the_spells() {
+    let sandbox = Sandbox::start().await;
+    let spell = json!({"seconds": 3600, "share": 1.0, "faults": {"error_rate": 1}});
+    sandbox.caller.send("POST", "/faults/spells", &[], &spell.to_string()).await.unwrap();
+    sandbox.caller.set_faults(&json!({})).await;
+    assert_eq!(sandbox.caller.get("/faults/spells").await.json(), json!([]));
+    assert_eq!(sandbox.caller.charge("key-1", "5.00").await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_spell_without_meaning_is_refused() {
+    let sandbox = Sandbox::start().await;
+    let endless = json!({"seconds": 3601, "share": 0.2, "faults": {}}).to_string();
+    let refused = sandbox.caller.send("POST", "/faults/spells", &[], &endless).await.unwrap();
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/seconds");
+}

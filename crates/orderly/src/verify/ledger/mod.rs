@@ -24,12 +24,13 @@ use order::{Ahead, Order, Promised, Told};
 use super::{
     plan::Share,
     verdict::{Kind, Verdict},
+    window::Window,
 };
 use crate::books::Charge;
 
 /// In milliseconds, how far the clocks of Redis, of the provider and of whoever noted a promise may differ. It matters where something is told
-/// to be older than what retention has left of the journal, and there only.
-const CLOCKS_DIFFER_MS: u64 = 5 * 60 * 1000;
+/// to be older than what retention has left of the journal, or older than a window, and there only.
+pub(super) const CLOCKS_DIFFER_MS: u64 = 5 * 60 * 1000;
 
 /// So many orders that are not in the journal (yet) are remembered to be looked for again. They come in while a pass
 /// reads; more than these there are only if the books belong to another system.
@@ -87,6 +88,7 @@ pub(super) struct Letter {
 /// What one pass knows.
 pub(super) struct Ledger<'a> {
     share: &'a Share,
+    window: Option<Window>,
     partitions: Partitions,
     /// By partition, before which entry its journal was trimmed.
     trimmed: Vec<StreamId>,
@@ -106,6 +108,7 @@ impl<'a> Ledger<'a> {
     pub(super) fn new(share: &'a Share, partitions: Partitions, verdict: &'a mut Verdict) -> Self {
         Self {
             share,
+            window: None,
             partitions,
             trimmed: vec![StreamId::ZERO; partitions.count().into()],
             orders: HashMap::new(),
@@ -116,6 +119,11 @@ impl<'a> Ledger<'a> {
             given_up: HashMap::new(),
             verdict,
         }
+    }
+
+    /// Of the orders that were placed in a window, if there is one. Whatever is told of others is passed over.
+    pub(super) fn within(self, window: Option<Window>) -> Self {
+        Self { window, ..self }
     }
 
     /// Everything before this entry was removed from a partition's journal.
@@ -154,9 +162,13 @@ impl<'a> Ledger<'a> {
         self.trimmed.iter().any(|id| *id != StreamId::ZERO)
     }
 
-    /// An entry of a partition's journal, in their order.
-    pub(super) fn event(&mut self, partition: u16, fact: Fact) {
+    /// An entry of a partition's journal that stands at `id`, in their order.
+    pub(super) fn event(&mut self, partition: u16, id: StreamId, fact: Fact) {
         let Fact { order_id, what, amount } = fact;
+        let is_begun = what == What::Placed && self.window.is_some_and(|window| window.holds(id));
+        if !is_begun && self.is_outside_window(order_id) {
+            return;
+        }
         let own = self.partitions.of_order(order_id);
         if own != partition {
             if self.share.tells_rest_of(partition) {
@@ -177,6 +189,9 @@ impl<'a> Ledger<'a> {
     /// A payment request that stands at `id`. To be told after what the journal held when the request was there.
     pub(super) fn request(&mut self, partition: u16, id: StreamId, fact: Fact) {
         let order_id = fact.order_id;
+        if self.is_outside_window(order_id) {
+            return;
+        }
         if self.partitions.of_order(order_id) != partition || !self.share.holds(order_id, partition) {
             return;
         }
@@ -200,6 +215,9 @@ impl<'a> Ledger<'a> {
         let order_id = charge.reference.parse::<OrderId>().ok();
         if charge.succeeded {
             self.remember_stray_key(charge, order_id);
+        }
+        if self.window.is_some() && order_id.is_none_or(|order_id| self.is_outside_window(order_id)) {
+            return;
         }
         let Some(order_id) = order_id else {
             if charge.succeeded && reading == Reading::Whole && self.share.tells_rest_of(0) {
@@ -253,7 +271,9 @@ impl<'a> Ledger<'a> {
             Some(order_id) => self.share.holds(order_id, partition),
             None => self.share.tells_rest_of(partition),
         };
-        if !is_told_here {
+        let is_in_window =
+            self.window.is_none() || own.is_some_and(|order_id| !self.is_outside_window(order_id));
+        if !is_told_here || !is_in_window {
             return;
         }
         let order = own.and_then(|order_id| Some((order_id, self.orders.get_mut(&order_id)?)));
@@ -285,6 +305,11 @@ impl<'a> Ledger<'a> {
         {
             order.ahead = Ahead::Entry;
         }
+    }
+
+    /// Whether there is a window, and nothing has told that this order was placed in it.
+    fn is_outside_window(&self, order_id: OrderId) -> bool {
+        self.window.is_some() && !self.orders.contains_key(&order_id)
     }
 
     fn holds(&self, order_id: OrderId) -> bool {

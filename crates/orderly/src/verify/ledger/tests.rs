@@ -1,5 +1,5 @@
 use super::*;
-use crate::verify::verdict::Tally;
+use crate::verify::{verdict::Tally, window::Window};
 
 const PARTITIONS: u16 = 4;
 const PRICE: &str = "49.80";
@@ -34,8 +34,13 @@ fn charge_of(order_id: OrderId) -> Charge {
 
 impl Case<'_> {
     fn event(&mut self, order_id: OrderId, what: What) -> &mut Self {
+        self.event_at(order_id, what, 1)
+    }
+
+    fn event_at(&mut self, order_id: OrderId, what: What, at: u64) -> &mut Self {
         let fact = Fact { order_id, what, amount: euros(PRICE) };
-        self.ledger.event(partitions().of_order(order_id), fact);
+        let id = StreamId { milliseconds: at, sequence: 0 };
+        self.ledger.event(partitions().of_order(order_id), id, fact);
         self
     }
 
@@ -302,7 +307,7 @@ fn every_other_amount_is_a_mismatch() {
         ("placed for 49.80 EUR, but settled in the journal for 1.00 EUR", |case, order_id| {
             case.event(order_id, Placed).charge(order_id);
             let fact = Fact { order_id, what: Paid, amount: euros("1.00") };
-            case.ledger.event(partitions().of_order(order_id), fact);
+            case.ledger.event(partitions().of_order(order_id), StreamId::ZERO, fact);
         }),
         ("placed for 49.80 EUR, but requested for 49.80 USD", |case, order_id| {
             case.events(order_id, &[Placed, Paid]).charge(order_id);
@@ -348,7 +353,7 @@ fn events_that_cannot_both_be_true_are_contradictions() {
 fn an_event_in_another_partitions_journal_is_a_contradiction() {
     let found = kinds(|case, order_id| {
         let other = (partitions().of_order(order_id) + 1) % PARTITIONS;
-        case.ledger.event(other, Fact { order_id, what: Paid, amount: euros(PRICE) });
+        case.ledger.event(other, StreamId::ZERO, Fact { order_id, what: Paid, amount: euros(PRICE) });
     });
     assert_eq!(found, [Kind::Contradiction]);
 }
@@ -465,6 +470,29 @@ fn a_request_that_outlived_its_order_in_the_journal_says_nothing() {
         case.trimmed(10 * HOUR).request(order(), HOUR);
     });
     assert!(verdict.is_clean(), "{verdict:?}");
+}
+
+#[test]
+fn in_a_window_only_what_is_told_of_its_own_orders_counts() {
+    let time = |ms| Timestamp::from_millisecond(ms).unwrap();
+    let (share, mut verdict) = (Share::all(partitions()), Verdict::default());
+    let ledger = Ledger::new(&share, partitions(), &mut verdict);
+    let mut case = Case { ledger: ledger.within(Some(Window::between(time(1_000), time(2_000)))) };
+    let [earlier, paid, doubled, lost, later] = [order(), order(), order(), order(), order()];
+    for (order_id, at) in [(earlier, 999), (paid, 1_000), (doubled, 1_500), (lost, 2_000), (later, 2_001)] {
+        case.event_at(order_id, Placed, at).request(order_id, at);
+    }
+    for order_id in [earlier, paid, doubled, later] {
+        case.event_at(order_id, Paid, 3_000).charge(order_id);
+    }
+    // Of the others nothing is told, however wrong it is.
+    case.charge(doubled).charge(earlier).charge(order()).event_at(later, Paid, 3_001);
+    case.ledger.charge(&Charge { reference: "rent".into(), ..charge_of(order()) }, Reading::Whole);
+    case.letter(earlier, false);
+    case.ledger.judge(TERMS);
+    assert_eq!((verdict.tally.accepted, verdict.tally.paid), (3, 2));
+    let wrong: Vec<_> = verdict.kept().iter().map(|wrong| (wrong.kind, wrong.order_id)).collect();
+    assert_eq!(wrong, [(Kind::Lost, Some(lost)), (Kind::Doubled, Some(doubled))]);
 }
 
 #[test]

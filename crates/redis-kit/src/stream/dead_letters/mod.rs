@@ -31,14 +31,13 @@ pub use self::{
     filter::Filter,
     letter::{DeadLetter, FailedAttempt, Field},
 };
-use super::{GroupKeys, StreamId};
+use super::{GroupKeys, StreamId, clock};
 use crate::{
     Connection, Error,
     lua::{Lua, lua},
 };
 
 static REPLAY: LazyLock<Lua> = lua!("lua/replay.lua");
-static NOW: LazyLock<Lua> = lua!("lua/now.lua");
 
 /// No timer is finer.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -112,8 +111,8 @@ impl DeadLetters {
     /// What [`Filter::until`] has to be for a filter to mean letters that are there now, and none that comes later. Those of
     /// the very last millisecond are not meant, because more may come in it.
     pub async fn complete_until(&self) -> Result<Timestamp, Error> {
-        let now: i64 = NOW.run(&mut self.redis.clone(), &NOW.call([&*self.dead])).await?;
-        Ok(Timestamp::from_millisecond(now - 1).unwrap_or(Timestamp::MAX))
+        let now = clock(&mut self.redis.clone(), &self.dead).await?;
+        Ok(Timestamp::from_millisecond(now.as_millisecond() - 1).unwrap_or(Timestamp::MAX))
     }
 
     /// How many letters fit.

@@ -3,11 +3,15 @@
 //! What is not known is said to be unknown. Redis cannot always tell how many entries a group has yet to read (entries that
 //! were deleted in between, a group that was created in the middle); its lag is then `None`, or NaN as a gauge, and never 0.
 
+mod consumers;
 mod monitor;
 
 use std::{sync::LazyLock, time::Duration};
 
-pub use self::monitor::Monitor;
+pub use self::{
+    consumers::{ConsumerReport, consumers},
+    monitor::Monitor,
+};
 use super::{GroupKeys, StreamId, StreamKeys};
 use crate::{
     Connection, Error,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use redis_kit::stream::{
-    StreamId,
-    inspect::{GroupReport, Monitor, StreamReport, inspect},
+    StreamId, clock,
+    inspect::{GroupReport, Monitor, StreamReport, consumers, inspect},
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,34 @@ async fn lag(bench: &Bench) -> Option<u64> {
 async fn a_stream_that_is_missing_has_nothing() {
     let bench = Bench::start().await;
     assert_eq!(report(&bench).await, StreamReport::default());
+}
+
+#[tokio::test]
+async fn consumers_are_told_by_the_instance_that_became_them_and_what_waits_is_nobodys() {
+    let bench = stream_of(4).await;
+    let ask = || async { consumers(&mut bench.commands(), STREAM, GROUP).await.unwrap() };
+    assert_eq!(ask().await, []);
+    for (consumer, count) in [("w-1-00000001", "2"), ("w-1-00000002", "1"), ("waiting", "1")] {
+        read(&bench, consumer, count).await;
+    }
+    let mut told = ask().await;
+    told.sort_by_key(|consumer| consumer.pending);
+    let told: Vec<_> = told.iter().map(|consumer| (consumer.instance.as_str(), consumer.pending)).collect();
+    assert_eq!(told, [("w-1", 1), ("w-1", 2)]);
+    for (stream, group) in [(STREAM, "strangers"), ("jobs:{nowhere}", GROUP)] {
+        assert_eq!(consumers(&mut bench.commands(), stream, group).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_streams_clock_is_the_one_that_its_entries_get_their_ids_by() {
+    let bench = Bench::start().await;
+    let mut redis = bench.commands();
+    let before = clock(&mut redis, STREAM).await.unwrap().as_millisecond();
+    let id: StreamId = bench.run::<String>(&["XADD", STREAM, "*", "n", "x"]).await.parse().unwrap();
+    let after = clock(&mut redis, STREAM).await.unwrap().as_millisecond();
+    let appended = i64::try_from(id.milliseconds).unwrap();
+    assert!(before <= appended && appended <= after, "{before} {appended} {after}");
 }
 
 #[tokio::test]

@@ -100,7 +100,7 @@ impl History {
         now.set("dead-letters", count(look.groups().map(|group| group.dead_letters).sum()));
         now.set("parked-payments", count(look.parked));
         of_counters(&mut now, look, then, passed);
-        for service in services::ALL {
+        for service in services::ALL.into_iter().chain([services::SUPERVISOR]) {
             now.states.insert(service, state(look, service));
             now.instances.insert(service, look.of(service).map(instance_now).collect());
         }
