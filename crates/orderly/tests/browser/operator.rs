@@ -66,8 +66,47 @@ async fn an_admin_settles_dead_letters_pauses_a_group_and_reads_what_was_done() 
         browser.click("#groups tbody tr:nth-child(1) button").await;
         browser.reads("#operator-answer", "resumed").await;
 
+        browser.click("header nav form button").await;
+        browser.reads("header nav", "Log in").await;
+        assert_eq!(browser.count("#operator").await.unwrap(), 0, "it is gone with the login");
+
         assert_eq!(browser.complaints(&[]).await, Vec::<String>::new());
         assert_eq!(browser.strangers().await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_admin_kills_a_worker_in_the_middle_of_a_payment_and_reads_that_nothing_was_lost() {
+    let system = system().await;
+    at_browser(&system, async |browser| {
+        browser.log_in(&system).await;
+        let workers = [1, 2].map(|n| format!("payment-worker-{n}"));
+        let before = [system.service(&workers[0]).await.unwrap(), system.service(&workers[1]).await.unwrap()];
+        let ordering = async {
+            loop {
+                system.place_order().await;
+            }
+        };
+        let reading = async {
+            browser.click("[data-action=kill_worker]").await;
+            browser.reads("#operator-answer", "in hand").await;
+            browser.reads("#receipt", "charged twice").await;
+        };
+        tokio::select! {
+            () = ordering => {}
+            () = reading => {}
+        }
+        let figures = browser.read("#receipt dd").await.unwrap();
+        let figures: Vec<u64> = figures.lines().map(|figure| figure.parse().unwrap()).collect();
+        let [orders, paid, declined, parked, lost, twice] = figures[..] else { panic!("{figures:?}") };
+        assert!(orders > 0, "{figures:?}");
+        assert_eq!((paid, declined, parked, lost, twice), (orders, 0, 0, 0, 0));
+        let after = [system.service(&workers[0]).await.unwrap(), system.service(&workers[1]).await.unwrap()];
+        assert_ne!(before, after, "one of them is another process");
+        browser.reads("#audit", "kill worker").await;
+        browser.picture("receipt").await;
+        assert_eq!(browser.complaints(&[]).await, Vec::<String>::new());
     })
     .await;
 }
