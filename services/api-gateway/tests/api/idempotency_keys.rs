@@ -121,6 +121,7 @@ async fn the_key_itself_never_reaches_redis() {
             "string" => &["GET", &key],
             "hash" => &["HGETALL", &key],
             "stream" => &["XRANGE", &key, "-", "+"],
+            "zset" => &["ZRANGE", &key, "0", "-1"],
             other => panic!("{key} is a {other}"),
         };
         let value: redis::Value = shop.store.say(read).await;

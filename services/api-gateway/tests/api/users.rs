@@ -92,7 +92,7 @@ async fn that_there_is_no_such_user_is_remembered_and_nonsense_is_not_asked_for(
         shop.gateway.get("/users/404").await.problem(404);
     }
     assert_eq!(directory.asked(), 1);
-    for id in ["a%2Fb", "..", "%7B1%7D", "a:b", "%0d%0a", &"x".repeat(65)] {
+    for id in ["a%2Fb", "..%2F7", "%7B1%7D", "a:b", "%0d%0a", &"x".repeat(65)] {
         shop.gateway.get(&format!("/users/{id}")).await.problem(404);
     }
     assert_eq!(directory.asked(), 1);
