@@ -47,8 +47,9 @@ pub async fn instances(redis: &Connection, names: &Names) -> Result<Vec<Instance
     let looks =
         members.iter().filter_map(|member| member.split_once(':')).map(|(service, name)| async move {
             let key = names.service(service, name);
-            let fields = cmd("HGETALL").arg(key).query_async(&mut redis.clone()).await?;
-            Ok::<_, Error>(Instance::read(service, name, fields))
+            let fields: HashMap<String, String> =
+                cmd("HGETALL").arg(key).query_async(&mut redis.clone()).await?;
+            Ok::<_, Error>(Instance::read(service, name, &fields))
         });
     let mut found: Vec<Instance> = try_join_all(looks).await?.into_iter().flatten().collect();
     found.sort_by(|one, other| (&one.service, &one.name).cmp(&(&other.service, &other.name)));
@@ -57,7 +58,7 @@ pub async fn instances(redis: &Connection, names: &Names) -> Result<Vec<Instance
 
 impl Instance {
     /// `None` if its description is gone, and so the instance.
-    fn read(service: &str, name: &str, fields: HashMap<String, String>) -> Option<Self> {
+    fn read(service: &str, name: &str, fields: &HashMap<String, String>) -> Option<Self> {
         if fields.is_empty() {
             return None;
         }
@@ -108,10 +109,10 @@ mod tests {
         let fields =
             [("ready", "1"), ("paused", "order-view,order-boards"), ("count:cache_reads_total", "7")];
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let found = Instance::read("api-gateway", "api-gateway-1", fields).unwrap();
+        let found = Instance::read("api-gateway", "api-gateway-1", &fields).unwrap();
         assert!(found.is_ready);
         assert_eq!(found.paused, ["order-view", "order-boards"]);
         assert_eq!(found.counts["cache_reads_total"], 7);
-        assert_eq!(Instance::read("api-gateway", "api-gateway-1", HashMap::new()), None);
+        assert_eq!(Instance::read("api-gateway", "api-gateway-1", &HashMap::new()), None);
     }
 }

@@ -13,9 +13,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Installation;
-use crate::control::owner;
-use crate::messages::{Action, ControlEvent, Receipt};
-use crate::names::services;
+use crate::{
+    control::owner,
+    messages::{Action, ControlEvent, Receipt},
+    names::services,
+};
 
 /// How many entries are read at a time.
 const PAGE: usize = 200;
@@ -103,7 +105,7 @@ pub async fn newest(installation: &Installation, limit: usize) -> Result<Newest,
                 Slot::Entry(entry) => match Told::of(entry) {
                     Told::Request(request) => {
                         let After { carried_out, receipt } = after.remove(&request.id).unwrap_or_default();
-                        newest.requests.push(Request { carried_out, receipt, ..request });
+                        newest.requests.push(Request { carried_out, receipt, ..*request });
                         if newest.requests.len() >= limit {
                             return Ok(newest);
                         }
@@ -138,7 +140,7 @@ pub async fn find(installation: &Installation, id: StreamId) -> Result<Option<Re
         }
     }
     let After { carried_out, receipt } = after;
-    Ok(Some(Request { carried_out, receipt, ..request }))
+    Ok(Some(Request { carried_out, receipt, ..*request }))
 }
 
 /// What came of a request.
@@ -175,7 +177,7 @@ fn note<'a>(told: Told, wanted: impl FnOnce(Uuid) -> Option<&'a mut After>) {
 
 /// What one entry tells.
 enum Told {
-    Request(Request),
+    Request(Box<Request>),
     /// What came of the request with this message id.
     Outcome(Uuid, CarriedOut),
     /// What was counted after it.
@@ -186,7 +188,7 @@ impl Told {
     fn of(entry: Entry<ControlEvent>) -> Self {
         let Entry { message, id: stream_id, message_id: id, occurred_at: at, .. } = entry;
         match message {
-            ControlEvent::Requested { action, by, why } => Self::Request(Request {
+            ControlEvent::Requested { action, by, why } => Self::Request(Box::new(Request {
                 stream_id,
                 id,
                 at,
@@ -195,7 +197,7 @@ impl Told {
                 why,
                 carried_out: None,
                 receipt: None,
-            }),
+            })),
             ControlEvent::CarriedOut { request, instance, outcome, succeeded, .. } => {
                 Self::Outcome(request, CarriedOut { at, instance, succeeded, outcome })
             }

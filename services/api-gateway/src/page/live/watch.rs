@@ -18,7 +18,7 @@ use tracing::debug;
 use super::{
     figures::{History, Now},
     look::Look,
-    moments::{Collector, Frame, Moment},
+    moments::{Collector, Frame, Moment, Tally},
 };
 use crate::{
     app::App,
@@ -97,7 +97,7 @@ impl Live {
             return seen.what.clone();
         }
         match timeout(PATIENCE, Look::take(&app.installation)).await {
-            Ok(Ok(look)) => History::default().now(look, Default::default()),
+            Ok(Ok(look)) => History::default().now(look, Tally::default()),
             // The page says that nothing is known, and goes on trying.
             Ok(Err(_)) | Err(_) => Now::default(),
         }

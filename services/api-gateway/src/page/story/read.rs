@@ -125,7 +125,7 @@ impl Story {
         let (events, tasks) = (journal.decoded::<OrderEvent>(), work.decoded::<PaymentTask>());
         let is_placed = |event: &Entry<OrderEvent>| matches!(event.message, OrderEvent::Placed { .. });
         let is_cut = journal.is_cut || work.is_cut || !events.iter().any(is_placed);
-        let trace_id = events.first().map(|event| event.trace.trace_id().to_string());
+        let trace_id = events.first().map(|event| event.trace.trace_id());
         let hops = hops(&events, &tasks);
         let mut entries: Vec<Found> = journal.found().chain(work.found()).collect();
         entries.sort_by_key(|found| found.entry.id);
