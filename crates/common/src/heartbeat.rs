@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{control::Pauses, health::Health, names::Names};
+use crate::{control::Pauses, health::Health, names::Names, telemetry};
 
 static DESCRIBE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("heartbeat.lua")));
 
@@ -26,7 +26,9 @@ const LIFETIME_SECONDS: u32 = 10;
 const AWAY: Duration = Duration::from_secs(3);
 
 /// Who an instance is. Together with `ready`, `paused` (the groups that are, with commas between them), `started_at` and
-/// `beat_at` these are the fields of the hash.
+/// `beat_at` these are the fields of the hash; and with `count:<name>` for each of [`telemetry::counts`], such as
+/// `count:cache_reads_total{source="near"}`. What has counted nothing yet has no field. Counts are whole numbers that only rise
+/// while `started_at` is the same, so two looks give a rate.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// The service.
@@ -104,6 +106,7 @@ async fn keep_describing(
             ("ready", u8::from(health.is_ready()).to_string()),
             ("paused", pauses.on().join(",")),
         ];
+        telemetry::sum_up_metrics();
         if let Err(error) = describe(&key, &description, now, &mut redis).await {
             debug!(%error, "could not describe this instance");
         }
@@ -131,6 +134,9 @@ async fn describe(
     ];
     for (field, value) in who.into_iter().chain(now) {
         call.arg(field).arg(value);
+    }
+    for (name, count) in telemetry::counts() {
+        call.arg(format!("count:{name}")).arg(count);
     }
     Ok(DESCRIBE.run(redis, &call).await?)
 }

@@ -5,6 +5,7 @@
 mod asking;
 mod books;
 mod clients;
+mod counts;
 mod crashes;
 mod dlq;
 mod groups;
