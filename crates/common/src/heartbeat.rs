@@ -12,7 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::{instances, names::Names};
+use crate::{instances, names::Names, telemetry};
 
 static DESCRIBE: LazyLock<Lua> = LazyLock::new(|| Lua::new(include_str!("heartbeat.lua")));
 
@@ -26,7 +26,9 @@ const LIFETIME_SECONDS: u32 = 10;
 const AWAY: Duration = Duration::from_secs(3);
 
 /// Who an instance is. Together with `ready`, `paused` (the groups that are, with commas between them), `started_at` and
-/// `beat_at` these are the fields of the hash.
+/// `beat_at` these are the fields of the hash; and with `count:<name>` for each of [`telemetry::counts`], such as
+/// `count:cache_reads_total{source="near"}`. What has counted nothing yet has no field. Counts are whole numbers that only rise
+/// while `started_at` is the same, so two looks give a rate.
 #[derive(Clone, Debug)]
 pub struct Description {
     /// The service.
@@ -113,6 +115,7 @@ async fn keep_describing(
             ("ready", u8::from(ready).to_string()),
             ("paused", paused.join(",")),
         ];
+        telemetry::sum_up_metrics();
         let described = match describe(&key, &description, now, &mut redis).await {
             Ok(()) => instances::enter(&mut redis, &names, service, instance).await,
             Err(error) => Err(error),
@@ -145,6 +148,9 @@ async fn describe(
     let address = description.address.map(|address| ("address", address.to_string()));
     for (field, value) in who.into_iter().chain(address).chain(now) {
         call.arg(field).arg(value);
+    }
+    for (name, count) in telemetry::counts() {
+        call.arg(format!("count:{name}")).arg(count);
     }
     Ok(DESCRIBE.run(redis, &call).await?)
 }

@@ -103,6 +103,8 @@ where
     Running: Future<Output = anyhow::Result<()>>,
 {
     telemetry::init(&process.telemetry)?;
+    // Before anything is measured, which would be lost.
+    let _ = telemetry::metrics();
     let runtime = runtime(process.threads).context("cannot start the async runtime")?;
     let outcome = runtime.block_on(async {
         let shutdown = shutdown::listen(process.supervised).context("cannot listen for signals")?;

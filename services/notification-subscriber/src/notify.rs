@@ -2,6 +2,7 @@ use common::{
     health::Health,
     messages::{Announcement, OrderEvent},
 };
+use metrics::{counter, describe_counter};
 use redis_kit::{
     pubsub::{ReplayEvent, ReplaySubscription},
     stream::StreamId,
@@ -18,6 +19,7 @@ pub(crate) struct Notifier {
 impl Notifier {
     /// The service is not ready before it hears the channel.
     pub(crate) fn new(subscription: ReplaySubscription<Announcement>, health: &Health) -> Self {
+        describe_counter!("notifications_total", "Customers' notifications about their orders.");
         let status = subscription.status();
         health.add("subscription", move || status.check());
         Self { subscription }
@@ -57,6 +59,7 @@ fn notify(announcement: &Announcement, stream_id: StreamId) {
             info!(%order_id, customer_id, trace_id, %stream_id, reason, "notify: we are looking into your payment");
         }
         // The shop's own affairs: the payment is tried again, or a person is on it already.
-        OrderEvent::PaymentAttemptFailed { .. } | OrderEvent::PaymentResolutionRefused { .. } => {}
+        OrderEvent::PaymentAttemptFailed { .. } | OrderEvent::PaymentResolutionRefused { .. } => return,
     }
+    counter!("notifications_total").increment(1);
 }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use metrics::{counter, describe_counter};
 use redis_kit::Backoff;
 use tokio::{sync::Notify, time::Instant};
 use tracing::{info, warn};
@@ -46,6 +47,10 @@ pub(crate) struct Permit {
 
 impl Breaker {
     pub(crate) fn new(tolerance: u32) -> Self {
+        describe_counter!(
+            "provider_breaker_openings_total",
+            "How often the provider began to count as dead, so that payments waited."
+        );
         let circuit = Mutex::new(Circuit::Closed { failures: 0 });
         Self(Arc::new(Shared { tolerance, circuit, changed: Notify::new() }))
     }
@@ -105,7 +110,11 @@ impl Shared {
         *circuit = next;
         drop(circuit);
         self.changed.notify_waiters();
-        was_closed && matches!(next, Circuit::Open { .. })
+        let has_opened = was_closed && matches!(next, Circuit::Open { .. });
+        if has_opened {
+            counter!("provider_breaker_openings_total").increment(1);
+        }
+        has_opened
     }
 
     /// A probe that was cancelled: somebody else may make it.

@@ -5,6 +5,7 @@ use common::{
     messages::{PaymentId, PaymentTask},
     names::Names,
 };
+use metrics::counter;
 use redis_kit::stream::{self, Begun, Commit, Delivery, Exclusive, Failure, Handler};
 use tokio::time::Instant;
 use tracing::{debug, error, info};
@@ -137,6 +138,8 @@ impl Charger {
 }
 
 fn answer(result: Result<Answer, Unknown>) -> Answer {
+    let outcome = if result.is_ok() { "answered" } else { "unknown" };
+    counter!("provider_calls_total", "outcome" => outcome).increment(1);
     result.unwrap_or_else(|unknown| Answer::Unknown { reason: unknown.to_string() })
 }
 

@@ -19,6 +19,7 @@ use std::{
 
 use anyhow::Context;
 use common::{messages::OrderId, money::Money};
+use metrics::describe_counter;
 use reqwest::{Client, Response, StatusCode, redirect};
 use serde::{Deserialize, Serialize};
 use tracing::error;
@@ -94,6 +95,10 @@ impl Provider {
         let charges = format!("{base}/charges");
         reqwest::Url::parse(&charges)
             .with_context(|| format!("{base:?} (--provider-url) is no URL; expected http://host:port"))?;
+        describe_counter!(
+            "provider_calls_total",
+            "Calls to the provider, by whether they brought a definite answer."
+        );
         Ok(Self { args: args.clone(), client: RwLock::new(client), charges })
     }
 

@@ -22,7 +22,7 @@ use metrics::counter;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower::ServiceExt;
 
-use super::lazy_timer::LazyTimer;
+use super::{answered::Answered, lazy_timer::LazyTimer};
 use crate::problem::Problem;
 
 /// How the requests of one connection are answered.
@@ -31,6 +31,7 @@ pub(super) struct Answering {
     /// From a request's head until its answer begins.
     pub(super) limit: Duration,
     pub(super) timer: LazyTimer,
+    pub(super) answered: Answered,
     /// From here on answers say that the connection closes after them, and event streams end.
     pub(super) stopping: CancellationToken,
 }
@@ -43,6 +44,7 @@ impl Answering {
             None if client.is_awaited() => too_slow_client(self.limit),
             None => too_slow_handler(self.limit),
         };
+        self.answered.count(answer.status());
         if self.stopping.is_cancelled() {
             closes_connection(&mut answer);
         }

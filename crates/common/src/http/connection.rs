@@ -9,7 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{HttpLimits, answer::Answering, client_stream::ClientStream, lazy_timer::LazyTimer};
+use super::{
+    HttpLimits, answer::Answering, answered::Answered, client_stream::ClientStream, lazy_timer::LazyTimer,
+};
 
 /// How much of a body a connection holds at most before its handler takes it.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -19,6 +21,7 @@ const MAX_BUFFER: usize = 64 * 1024;
 pub(super) struct Protocol {
     limits: HttpLimits,
     http: http1::Builder,
+    answered: Answered,
     /// From here on every answer is its connection's last.
     stopping: CancellationToken,
     /// From here on connections are closed as soon as no request is in flight.
@@ -33,7 +36,7 @@ impl Protocol {
         http.header_read_timeout(limits.header_timeout)
             .max_header_size(max_header_bytes)
             .max_buf_size(MAX_BUFFER);
-        Self { limits, http, stopping, closing: CancellationToken::new() }
+        Self { limits, http, answered: Answered::new(), stopping, closing: CancellationToken::new() }
     }
 
     /// Answers the requests that come over `io` by `routes`. Handlers find `info` as `ConnectInfo<Info>`.
@@ -42,10 +45,10 @@ impl Protocol {
         Io: AsyncRead + AsyncWrite + Unpin,
         Info: Clone + Send + Sync + 'static,
     {
-        let Self { limits, mut http, stopping, closing } = self;
+        let Self { limits, mut http, answered, stopping, closing } = self;
         let timer = LazyTimer::default();
         http.timer(timer.clone());
-        let answering = Answering { routes, limit: limits.request_timeout, timer, stopping };
+        let answering = Answering { routes, limit: limits.request_timeout, timer, answered, stopping };
         // Shared, because it costs less than to clone it for each request.
         let answering = Arc::new(answering);
         let service = service_fn(|mut request: Request<Incoming>| {

@@ -5,7 +5,7 @@
 //! | where a service listens | `listen.rs` |
 //! | connections that come, are too many, and are drained | `serve.rs` |
 //! | one connection | `connection.rs`, and the bytes beneath it `client_stream.rs` |
-//! | one request and its answer | `answer.rs`, and the timer of both `lazy_timer.rs` |
+//! | one request and its answer | `answer.rs`, counted in `answered.rs`, and the timer of both `lazy_timer.rs` |
 //! | how much a client may take | `limits.rs`, `descriptors.rs` |
 //! | `/livez`, `/readyz`, `/metrics` | `probes.rs` |
 //!
@@ -33,6 +33,7 @@
 //! - There is no TLS and no HTTP/2: both are the balancer's.
 
 mod answer;
+mod answered;
 mod client_stream;
 mod connection;
 mod descriptors;

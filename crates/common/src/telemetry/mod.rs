@@ -1,13 +1,18 @@
 //! Logs and metrics, set up once a process.
 
+mod counted;
 #[cfg(test)]
 mod log;
 mod one_line;
 mod sampled;
 
-use std::io::{IsTerminal, stdout};
+use std::{
+    io::{IsTerminal, stdout},
+    sync::LazyLock,
+};
 
 use clap::{Args, ValueEnum};
+use counted::{Counting, Sums};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use one_line::{VisibleFields, VisibleJson};
 use sampled::Sampled;
@@ -81,13 +86,28 @@ pub fn colour_is_wanted() -> bool {
     anstream::AutoStream::choice(&stdout()) != anstream::ColorChoice::Never
 }
 
-/// Collects this process's metrics; the handle renders them for `/metrics`.
-///
-/// When a recorder is installed already (several services in one test process), the handle renders an empty page.
-pub fn metrics() -> PrometheusHandle {
-    let recorder = PrometheusBuilder::new().build_recorder();
-    let handle = recorder.handle();
+/// Where this process's metrics are collected. Several services in one process, as in tests, have one for all.
+static METRICS: LazyLock<(PrometheusHandle, Sums)> = LazyLock::new(|| {
+    let (all, sums) = (PrometheusBuilder::new().build_recorder(), Sums::default());
+    let handle = all.handle();
     // The first recorder of a process wins.
-    let _ = metrics::set_global_recorder(recorder);
-    handle
+    let _ = metrics::set_global_recorder(Counting { all, sums: sums.clone() });
+    (handle, sums)
+});
+
+/// Collects this process's metrics; the handle renders them for `/metrics`.
+pub fn metrics() -> PrometheusHandle {
+    METRICS.0.clone()
+}
+
+/// Some of this process's counters, which only rise: each that is more than nothing, as `/metrics` names it without the
+/// labels that are of no interest from afar, such as the partition.
+pub fn counts() -> Vec<(String, u64)> {
+    METRICS.1.all()
+}
+
+/// Sums up what was measured since the last time. To be done now and then, or it is all kept until somebody reads
+/// `/metrics`, which nobody might.
+pub fn sum_up_metrics() {
+    METRICS.0.run_upkeep();
 }

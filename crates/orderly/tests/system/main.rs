@@ -6,6 +6,7 @@ mod asking;
 mod books;
 mod chaos_actions;
 mod clients;
+mod counts;
 mod crashes;
 mod dlq;
 mod groups;

@@ -261,6 +261,7 @@ impl<A: Announcement> ReplaySubscription<A> {
             Verdict::Take => match serde_json::from_slice(payload) {
                 Ok(announcement) => {
                     track.take(position.id);
+                    self.metrics.heard.increment(1);
                     self.queue.push_back(Queued::Event(ReplayEvent::Entry { announcement, position }));
                 }
                 Err(error) => {

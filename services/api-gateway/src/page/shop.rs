@@ -27,10 +27,11 @@ const RATES: [(&str, &str); 5] = [
 ];
 
 /// Figures of how the system is.
-const HEALTH: [(&str, &str); 5] = [
-    ("cache-hits", "Reads that the cache answered"),
+const HEALTH: [(&str, &str); 6] = [
+    ("requests", "Requests answered"),
+    ("cache-hits", "Cache hits"),
     ("cache-reads", "Reads through the cache"),
-    ("denied", "Requests over a limit"),
+    ("denied", "Checks over a limit"),
     ("dead-letters", "Dead letters"),
     ("parked-payments", "Payments that wait for a person"),
 ];

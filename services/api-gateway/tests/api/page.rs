@@ -261,3 +261,29 @@ async fn while_nobody_watches_nothing_is_looked_at() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn it_shows_what_the_gateway_has_counted() {
+    let shop = Shop::with_flags(&["--orders-per-minute", "2"]).await;
+    for _ in 0..4 {
+        shop.gateway.post(crate::harness::two_books()).await;
+    }
+    let mut viewer = shop.watch(None).await;
+    eventually("what was counted to be told", PATIENCE, || async {
+        let html = shop.gateway.get("/").await.text();
+        // One process has counters for all of its gateways, and others' tests count too.
+        let told = |figure: &str| {
+            let (_, rest) = html.split_once(&format!(r#"<dd data-figure="{figure}">"#)).unwrap();
+            rest.split('<').next().unwrap().to_owned()
+        };
+        let denied = told("denied").replace(',', "").parse::<u64>();
+        if told("cache-hits").ends_with('%') && denied.is_ok_and(|denied| denied >= 2) {
+            Ok(())
+        } else {
+            Err(html)
+        }
+    })
+    .await;
+    let now = data(&next(&mut viewer, "now").await);
+    assert!(now["figures"]["cache-hits"].as_str().unwrap().ends_with('%'), "{now}");
+}

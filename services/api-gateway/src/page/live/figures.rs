@@ -108,18 +108,21 @@ impl History {
     }
 }
 
-/// What the gateways themselves have counted.
+/// What the gateways themselves have counted. What was never counted has no counter.
 fn of_counters(now: &mut Now, look: &Look, then: &Look, passed: Duration) {
-    let sum = |look: &Look, name: &str| -> Option<u64> {
-        let counts: Vec<u64> =
-            look.of(services::API_GATEWAY).filter_map(|gateway| gateway.counts.get(name).copied()).collect();
-        (!counts.is_empty()).then(|| counts.iter().sum())
+    // Of one counter, or of all that begin so.
+    let sum = |look: &Look, name: &str| -> u64 {
+        let counts = look.of(services::API_GATEWAY).flat_map(|gateway| &gateway.counts);
+        counts.filter(|(counted, _)| counted.starts_with(name)).map(|(_, count)| count).sum()
     };
-    let all = |look: &Look, names: &[&str]| -> Option<u64> { names.iter().map(|name| sum(look, name)).sum() };
-    let (reads, loads) = (all(look, &["cache_reads_total"]), all(look, &["cache_loads_total"]));
-    now.set("cache-hits", share(reads.zip(loads).map(|(reads, loads)| reads.saturating_sub(loads)), reads));
-    now.set("cache-reads", rate(reads, all(then, &["cache_reads_total"]), passed));
-    now.set("denied", all(look, &["rate_limit_denied_total"]).map_or(UNKNOWN.into(), count));
+    let reads = sum(look, "cache_reads_total");
+    let copies =
+        ["near", "redis", "stale"].map(|from| sum(look, &format!("cache_reads_total{{source=\"{from}\"")));
+    now.set("cache-hits", share(copies.iter().sum(), reads));
+    for (figure, counter) in [("cache-reads", "cache_reads_total"), ("requests", "http_requests_total")] {
+        now.set(figure, rate(Some(sum(look, counter)), Some(sum(then, counter)), passed));
+    }
+    now.set("denied", count(sum(look, "rate_limit_checks_total{outcome=\"denied\"")));
 }
 
 fn state_of(look: &Look, group: &Group) -> &'static str {
@@ -178,12 +181,13 @@ fn rate(now: Option<u64>, then: Option<u64>, passed: Duration) -> String {
     if more > 0 && rate < 10.0 { format!("{rate:.1}/s") } else { format!("{rate:.0}/s") }
 }
 
-fn share(part: Option<u64>, of: Option<u64>) -> String {
-    match part.zip(of) {
-        None | Some((_, 0)) => UNKNOWN.into(),
-        #[expect(clippy::cast_precision_loss, reason = "nobody sees the difference")]
-        Some((part, of)) => format!("{:.1} %", part as f64 * 100.0 / of as f64),
+fn share(part: u64, of: u64) -> String {
+    if of == 0 {
+        return UNKNOWN.into();
     }
+    #[expect(clippy::cast_precision_loss, reason = "nobody sees the difference")]
+    let percent = part as f64 * 100.0 / of as f64;
+    format!("{percent:.1} %")
 }
 
 /// How long ago, as exact as people want it.
@@ -211,8 +215,8 @@ mod tests {
         assert_eq!(rate(Some(5), Some(5), second), "0/s");
         assert_eq!(rate(Some(1), Some(5), second), UNKNOWN);
         assert_eq!(rate(Some(1), Some(0), Duration::ZERO), UNKNOWN);
-        assert_eq!(share(Some(97), Some(100)), "97.0 %");
-        assert_eq!(share(Some(0), Some(0)), UNKNOWN);
+        assert_eq!(share(97, 100), "97.0 %");
+        assert_eq!(share(0, 0), UNKNOWN);
         let ages = [5, 1_500, 61_000, 7_200_000, 180_000_000].map(Duration::from_millis).map(age);
         assert_eq!(ages, ["5 ms", "1.5 s", "1 min", "2 h", "2 d"]);
     }
