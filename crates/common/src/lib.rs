@@ -9,6 +9,7 @@
 //! | [`money`] | amounts without floats |
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
+//! | [`store`] | what the Redis must be that holds orders |
 //! | [`control`] | what operators ask for, and who carries it out |
 //! | [`upkeep`] | what the owner of a stream does for it |
 //! | [`http`], [`health`], [`problem`] | the HTTP server and its probes, readiness, errors over HTTP |
@@ -35,5 +36,6 @@ pub mod process;
 pub mod seconds;
 pub mod service;
 pub mod shutdown;
+pub mod store;
 pub mod telemetry;
 pub mod upkeep;

@@ -1,8 +1,8 @@
 //! The running installation that a command looks at or steers.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use common::{names::Names, partition::Partitions, service::InstallationArgs};
-use redis_kit::{Connection, Redis, cmd};
+use redis_kit::{Connection, Error, Redis, cmd};
 
 /// An installation that has been reached.
 pub(crate) struct Installation {
@@ -18,17 +18,21 @@ impl Installation {
     pub(crate) async fn reach(args: &InstallationArgs) -> anyhow::Result<Self> {
         let server = Redis::open(&args.redis_url)?;
         let address = server.address();
-        let (mut commands, names) = (server.commands()?, Names::new(&args.key_prefix));
-        let count: Option<u16> =
-            cmd("GET").arg(names.partitions()).query_async(&mut commands).await.with_context(|| {
-                format!("cannot ask Redis at {address}; name another with --redis-url (REDIS_URL)")
-            })?;
-        let Some(count) = count else {
-            bail!(
+        let found = Self::look(server, Names::new(&args.key_prefix)).await.with_context(|| {
+            format!("cannot ask Redis at {address}; name another with --redis-url (REDIS_URL)")
+        })?;
+        found.with_context(|| {
+            format!(
                 "Redis at {address} holds no installation of this name; start the system once, or name another with --redis-url \
                  or --key-prefix"
-            );
-        };
-        Ok(Self { server, redis: commands, names, partitions: Partitions::new(count) })
+            )
+        })
+    }
+
+    /// `None` if Redis holds no installation of this name.
+    pub(crate) async fn look(server: Redis, names: Names) -> Result<Option<Self>, Error> {
+        let mut redis = server.commands()?;
+        let count: Option<u16> = cmd("GET").arg(names.partitions()).query_async(&mut redis).await?;
+        Ok(count.map(|count| Self { server, redis, names, partitions: Partitions::new(count) }))
     }
 }

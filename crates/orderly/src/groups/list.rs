@@ -27,7 +27,7 @@ pub(super) async fn run(args: &ListArgs) -> anyhow::Result<()> {
 }
 
 /// Our groups, and behind them whatever other groups read the same streams.
-async fn rows(installation: &Installation) -> anyhow::Result<Vec<Row>> {
+pub(crate) async fn rows(installation: &Installation) -> anyhow::Result<Vec<Row>> {
     let Installation { names, partitions, redis, .. } = installation;
     let mut rows = Vec::new();
     for (known, streams) in [

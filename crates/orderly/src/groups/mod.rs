@@ -10,6 +10,9 @@ use clap::Subcommand;
 
 use crate::command;
 
+pub(crate) use list::rows;
+pub(crate) use row::Row;
+
 /// What is to be done with consumer groups.
 #[derive(Subcommand)]
 pub(crate) enum GroupsCommand {

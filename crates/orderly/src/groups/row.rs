@@ -11,30 +11,39 @@ use crate::printable::printable;
 
 /// How a group is doing.
 #[derive(Serialize)]
-pub(super) struct Row {
-    pub(super) group: String,
+pub(crate) struct Row {
+    pub(crate) group: String,
     /// The stream, without its partitions.
-    pub(super) stream: String,
+    pub(crate) stream: String,
     /// Who reads by it, if that is one of our services.
-    pub(super) service: Option<&'static str>,
+    pub(crate) service: Option<&'static str>,
     /// Entries it has yet to read. `None` if Redis does not know, or the group is not there.
-    lag: Option<u64>,
-    pending: u64,
+    pub(crate) lag: Option<u64>,
+    pub(crate) pending: u64,
     oldest_pending_seconds: Option<u64>,
-    dead_letters: u64,
+    pub(crate) dead_letters: u64,
     consumers: u64,
-    pub(super) paused: Option<PausedBy>,
+    pub(crate) paused: Option<PausedBy>,
     /// The partitions in which it is there.
     #[serde(skip)]
-    seen_in: usize,
+    pub(crate) seen_in: usize,
 }
 
 /// Who has paused it.
 #[derive(Serialize)]
-pub(super) struct PausedBy {
+pub(crate) struct PausedBy {
     by: String,
     at: Timestamp,
     why: Option<String>,
+}
+
+impl PausedBy {
+    /// What people read of it.
+    pub(crate) fn text(&self) -> String {
+        let Self { by, at, why } = self;
+        let why = why.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+        format!("by {} since {at:.0}{why}", printable(by))
+    }
 }
 
 impl From<Paused> for PausedBy {
@@ -83,10 +92,7 @@ impl Row {
     /// What people read of it.
     pub(super) fn text(&self) -> String {
         let figure = |figure: Option<u64>| figure.map_or_else(|| "?".into(), |figure| figure.to_string());
-        let paused = self.paused.as_ref().map(|PausedBy { by, at, why }| {
-            let why = why.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
-            format!("by {} since {at:.0}{why}", printable(by))
-        });
+        let paused = self.paused.as_ref().map(PausedBy::text);
         line([
             printable(&self.group),
             self.stream.clone(),

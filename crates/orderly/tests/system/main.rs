@@ -7,6 +7,7 @@ mod books;
 mod clients;
 mod crashes;
 mod dlq;
+mod doctor;
 mod groups;
 mod lifecycle;
 mod load;
