@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::SocketAddr,
     sync::LazyLock,
     time::Duration,
 };
@@ -30,6 +31,8 @@ pub struct Instance {
     pub service: String,
     /// Its name among the instances of that service.
     pub name: String,
+    /// Where it answers probes, if it does.
+    pub address: Option<SocketAddr>,
     /// Whether it is ready, as its own `/readyz` says.
     pub is_ready: bool,
     /// Its groups that are paused.
@@ -69,6 +72,7 @@ impl Instance {
         Some(Self {
             service: service.into(),
             name: name.into(),
+            address: fields.get("address").and_then(|address| address.parse().ok()),
             is_ready: fields.get("ready").is_some_and(|ready| ready == "1"),
             paused: paused.split(',').filter(|group| !group.is_empty()).map(str::to_owned).collect(),
             started_at: fields.get("started_at").and_then(|at| at.parse().ok()),

@@ -9,6 +9,7 @@
 //! | [`money`] | amounts without floats |
 //! | [`process`] | the body of every `main`: command line, logs, runtime, signals |
 //! | [`service`] | the bootstrap of every service on Redis |
+//! | [`store`] | what the Redis must be that holds orders |
 //! | [`control`] | what operators ask for, and who carries it out |
 //! | [`operations`] | what operators see and do, by the command and by the gateway alike |
 //! | [`upkeep`] | what the owner of a stream does for it |
@@ -40,5 +41,6 @@ pub mod seconds;
 pub mod service;
 pub mod shutdown;
 pub mod steadily;
+pub mod store;
 pub mod telemetry;
 pub mod upkeep;

@@ -165,6 +165,11 @@ impl Names {
         self.name(format_args!("instances"))
     }
 
+    /// A key that is never there: to ask whether one of this installation could be used.
+    pub fn nothing(&self) -> String {
+        self.name(format_args!("nothing"))
+    }
+
     /// A string: the number of partitions that the data lives in.
     pub fn partitions(&self) -> String {
         self.name(format_args!("partitions"))

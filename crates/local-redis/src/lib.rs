@@ -11,6 +11,7 @@
 //! | how it runs | [`Settings`] in `settings` | loopback only; durable unless told otherwise |
 //! | one data directory, one server | `lock` | a directory in use is refused, one being left is waited for |
 //! | run it | [`Server`] in `server`, over `process` | ready when `start` returns; gone when its owner is, even by `kill -9` |
+//! | who runs in a directory | [`running_in`], in `server` | the URL of the server that another process runs there |
 //! | on which port | [`ReservedPort`] in `port` | one that nobody else is given, also while its server is down |
 //! | is it there | `probe` | the server asked for answers, not another on its port |
 //! | what did it say | `log` | `server.log` in its directory; the end is part of the error when it fails |
@@ -55,6 +56,6 @@ pub use error::{Error, Tried};
 pub use find::{Finder, ServerBinary, Source};
 pub use port::ReservedPort;
 pub use progress::{OnProgress, Progress};
-pub use server::Server;
+pub use server::{Server, running_in};
 pub use settings::{Durability, Settings};
 pub use version::{Flavour, Version};

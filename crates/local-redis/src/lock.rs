@@ -56,6 +56,13 @@ impl DirectoryLock {
     }
 }
 
+/// Whether a server has this directory, or is about to get or to leave it. Whoever takes the locks meanwhile waits for this one,
+/// but for no other.
+pub(crate) fn is_taken(directory: &Path) -> bool {
+    let file = File::options().read(true).write(true).open(directory.join("server.lock"));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
 impl Drop for DirectoryLock {
     fn drop(&mut self) {
         // Closing is not enough: a child that another thread is just forking holds a copy for an instant longer.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-use crate::lock::DirectoryLock;
+use crate::lock::{DirectoryLock, is_taken};
 use crate::port::{ReservedPort, is_free};
 use crate::probe::{Readiness, readiness};
 use crate::process::Process;
@@ -76,7 +76,7 @@ impl Server {
 
     /// Where clients connect to. It stays the same over a [`Server::restart`].
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        url(self.port)
     }
 
     /// The port on 127.0.0.1. It stays the same over a [`Server::restart`].
@@ -138,6 +138,20 @@ impl Server {
         self.process = launch(&self.binary, &self.settings, &self.lock, self.port).await?;
         Ok(())
     }
+}
+
+/// Where the server listens that somebody runs in this data directory; `None` if nobody does.
+pub fn running_in(directory: &Path) -> Option<String> {
+    if !is_taken(directory) {
+        return None;
+    }
+    let config = fs::read_to_string(directory.join(CONFIG_FILE)).ok()?;
+    let port: u16 = config.lines().find_map(|line| line.strip_prefix("port ")?.parse().ok())?;
+    Some(url(port))
+}
+
+fn url(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}")
 }
 
 /// For its owner's eyes only: it will hold customers' data.

@@ -8,7 +8,9 @@ mod chaos;
 mod command;
 mod completions;
 mod control;
+mod data_dir;
 mod dlq;
+mod doctor;
 mod groups;
 mod http;
 mod installation;
@@ -73,6 +75,16 @@ enum Command {
     /// second one ends it at once. Answers other than 201 are counted and told, and no disagreement;
     /// latencies are those of accepted orders.
     Load(load::LoadArgs),
+    /// Say what is wrong with an installation, and what to do about it
+    ///
+    /// Looks at ports of this machine, at each server of the Redis (version, persistence, memory, scripts, permissions, clock,
+    /// latency), and at what it holds: services that do not run or are not ready, groups that are missing, paused or late, dead letters,
+    /// parked payments, old entries that do not go. Where Redis cannot be reached it looks at what `up` needs of this
+    /// machine. It changes nothing, and each finding says what to do.
+    ///
+    /// Exit code 0: no problem; there may be warnings. 1: at least one problem. 2: no problem was found, but something could not be
+    /// found out, such as what this user may not ask.
+    Doctor(doctor::DoctorArgs),
     /// Tell what happens to orders, as it happens
     ///
     /// Events of one order come in the order in which they happened, those of different orders side by side. When Redis was
@@ -107,6 +119,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Load(args) => load::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Tail(args) => tail::main(&args),
         Command::Completions(args) => completions::main(&args),
         Command::Service { name, arguments } => name.main(arguments),

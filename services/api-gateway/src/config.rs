@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use clap::ValueEnum;
 use common::{
     seconds::seconds,
     service::{ConsumerArgs, ServiceArgs},
+    store::Durability,
 };
 
 use crate::{accounts::Password, edge::ProxyArgs, limits::LimitArgs};
@@ -61,14 +61,3 @@ pub(crate) struct AccountArgs {
 
 /// The address of the first admin unless it is told another.
 pub const DEFAULT_ADMIN: &str = "admin@example.com";
-
-/// How much of what was accepted may be lost when the machine that runs Redis loses power.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Durability {
-    /// Nothing: Redis runs with `appendonly yes`, `appendfsync always`, `no-appendfsync-on-rewrite no`
-    Always,
-    /// About the last second: Redis runs with `appendonly yes` and `appendfsync everysec` or better
-    Everysec,
-    /// Anything: Redis is not asked
-    None,
-}

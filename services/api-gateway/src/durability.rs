@@ -1,16 +1,14 @@
 //! "Accepted means durable" holds only on a Redis that syncs before it answers, so the gateway asks.
 
 use std::{
-    collections::HashMap,
     sync::{Arc, RwLock},
     time::Duration,
 };
 
-use redis_kit::{Connection, Error};
+use common::store::{Durability, Settings};
+use redis_kit::Connection;
 use tokio::time::sleep;
 use tracing::{error, info};
-
-use crate::Durability;
 
 /// How often Redis is asked again: an operator may change its settings while it runs.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -47,7 +45,7 @@ impl DurabilityCheck {
     }
 
     async fn ask(&self, wanted: Durability, redis: &Connection) {
-        let verdict = match settings(&mut redis.clone()).await {
+        let verdict = match Settings::read(&mut redis.clone()).await {
             Ok(settings) => judge(wanted, &settings),
             // A Redis that is away says nothing about its settings; the writes themselves will fail.
             Err(error) if error.is_transient() => return,
@@ -66,75 +64,12 @@ impl DurabilityCheck {
     }
 }
 
-type Settings = HashMap<String, String>;
-
-async fn settings(redis: &mut Connection) -> Result<Settings, Error> {
-    let mut get = redis_kit::cmd("CONFIG");
-    get.arg("GET")
-        .arg("appendonly")
-        .arg("appendfsync")
-        .arg("no-appendfsync-on-rewrite")
-        .arg("maxmemory-policy");
-    Ok(get.query_async(redis).await?)
-}
-
 fn judge(wanted: Durability, settings: &Settings) -> Result<(), String> {
-    let is = |name: &str, value: &str| settings.get(name).is_some_and(|actual| actual == value);
-    let appends = is("appendonly", "yes");
-    let always = is("appendfsync", "always");
-    let keeps = is("maxmemory-policy", "noeviction");
-    let enough = match wanted {
-        Durability::None => true,
-        Durability::Everysec => keeps && appends && (always || is("appendfsync", "everysec")),
-        Durability::Always => keeps && appends && always && is("no-appendfsync-on-rewrite", "no"),
-    };
-    if enough {
+    if settings.weaknesses(wanted).is_empty() {
         return Ok(());
     }
-    let mut found: Vec<String> = settings.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    found.sort();
     Err(format!(
-        "Redis may lose what it has confirmed ({}): set appendonly yes, appendfsync always, \
-         no-appendfsync-on-rewrite no, maxmemory-policy noeviction, or start the gateway with a weaker --durability (everysec, none)",
-        found.join(", ")
+        "Redis may lose what it has confirmed ({settings}): set appendonly yes, appendfsync always, \
+         no-appendfsync-on-rewrite no, maxmemory-policy noeviction, or start the gateway with a weaker --durability (everysec, none)"
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn settings(appendonly: &str, appendfsync: &str, on_rewrite: &str) -> Settings {
-        let settings = [
-            ("appendonly", appendonly),
-            ("appendfsync", appendfsync),
-            ("no-appendfsync-on-rewrite", on_rewrite),
-            ("maxmemory-policy", "noeviction"),
-        ];
-        settings.map(|(name, value)| (name.into(), value.into())).into()
-    }
-
-    #[test]
-    fn always_wants_every_write_synced_during_rewrites_too() {
-        assert!(judge(Durability::Always, &settings("yes", "always", "no")).is_ok());
-        for weaker in [("no", "always", "no"), ("yes", "everysec", "no"), ("yes", "always", "yes")] {
-            let reason = judge(Durability::Always, &settings(weaker.0, weaker.1, weaker.2)).unwrap_err();
-            assert!(reason.contains("--durability"), "{reason}");
-        }
-    }
-
-    #[test]
-    fn a_redis_that_evicts_is_no_store() {
-        let mut evicting = settings("yes", "always", "no");
-        evicting.insert("maxmemory-policy".into(), "allkeys-lru".into());
-        assert!(judge(Durability::Always, &evicting).is_err());
-        assert!(judge(Durability::Everysec, &evicting).is_err());
-    }
-
-    #[test]
-    fn a_weaker_promise_is_content_with_less() {
-        assert!(judge(Durability::Everysec, &settings("yes", "everysec", "yes")).is_ok());
-        assert!(judge(Durability::Everysec, &settings("yes", "no", "no")).is_err());
-        assert!(judge(Durability::None, &settings("no", "no", "no")).is_ok());
-    }
 }

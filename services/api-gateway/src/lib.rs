@@ -55,7 +55,7 @@ pub use accounts::{FirstAdmin, first_admin};
 use app::{App, Parts};
 use boards::{Boards, BoardsProjection};
 use catalogue::Catalogue;
-pub use config::{Config, DEFAULT_ADMIN, Durability};
+pub use config::{Config, DEFAULT_ADMIN};
 use database::Database;
 use durability::DurabilityCheck;
 use limits::Limits;
@@ -72,7 +72,8 @@ use users::Users;
 /// The service's name.
 pub const NAME: &str = services::API_GATEWAY;
 
-const DEFAULT_PORT: u16 = 8080;
+/// Where it listens unless it is told another port.
+pub const DEFAULT_PORT: u16 = 8080;
 
 /// How many events of one partition a projection applies together at most: the more, the less each of them costs.
 const TOGETHER: usize = 256;

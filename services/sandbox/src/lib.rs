@@ -36,7 +36,8 @@ use provider::Books;
 /// The service's name in logs and on the command line.
 pub const NAME: &str = "sandbox";
 
-const DEFAULT_PORT: u16 = 8090;
+/// Where it listens unless it is told another port.
+pub const DEFAULT_PORT: u16 = 8090;
 
 /// A charge is a few hundred bytes.
 const LARGEST_BODY: usize = 16 * 1024;

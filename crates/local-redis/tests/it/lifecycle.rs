@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use anyhow::Result;
-use local_redis::{Durability, Error, Server, Settings};
+use local_redis::{Durability, Error, Server, Settings, running_in};
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tempfile::tempdir;
@@ -28,6 +28,20 @@ async fn what_a_durable_server_acknowledged_is_there_after_a_crash() -> Result<(
     assert_ne!(server.pid(), first);
     assert_eq!(ask::<String>(&url, ["GET", "key"]).await?, "value");
     Ok(())
+}
+
+#[tokio::test]
+async fn who_runs_in_a_directory_is_found_for_as_long_as_it_runs() -> Result<()> {
+    let mut server = Server::ephemeral(Durability::Volatile).await?;
+    let directory = server.directory().to_owned();
+    assert_eq!(running_in(&directory), Some(server.url()));
+    server.kill().await?;
+    assert_eq!(running_in(&directory), Some(server.url()), "its owner has it still, and may start it again");
+    let scratch = tempdir()?;
+    assert_eq!(running_in(&scratch.path().join("nowhere")), None);
+    let server = Server::start(&binary().await?, Settings::new(scratch.path())).await?;
+    drop(server);
+    eventually("the directory to be free", async || running_in(scratch.path()).is_none()).await
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use clap::Subcommand;
 
 use crate::command;
 
+pub(crate) use row::paused;
+
 /// What is to be done with consumer groups.
 #[derive(Subcommand)]
 pub(crate) enum GroupsCommand {

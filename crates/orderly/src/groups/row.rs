@@ -8,13 +8,16 @@ pub(super) fn head() -> String {
     line(["GROUP", "STREAM", "LAG", "PENDING", "OLDEST", "DEAD", "CONSUMERS", "PAUSED"].map(String::from))
 }
 
+/// Who has paused a group, as people read it.
+pub(crate) fn paused(Paused { by, at, why }: &Paused) -> String {
+    let why = why.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
+    format!("by {} since {at:.0}{why}", printable(by))
+}
+
 /// What people read of it.
 pub(super) fn text(group: &Group) -> String {
     let figure = |figure: Option<u64>| figure.map_or_else(|| "?".into(), |figure| figure.to_string());
-    let paused = group.paused.as_ref().map(|Paused { by, at, why }| {
-        let why = why.as_deref().map(|why| format!(": {}", printable(why))).unwrap_or_default();
-        format!("by {} since {at:.0}{why}", printable(by))
-    });
+    let paused = group.paused.as_ref().map(paused);
     line([
         printable(&group.group),
         group.stream.clone(),

@@ -1,19 +1,15 @@
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
-use anyhow::Context;
 use local_redis::ServerChoice;
 
-use crate::services::Service;
+use crate::{data_dir::DataDirArgs, services::Service};
 
 /// What `orderly up` is told. Services read their own settings from the environment; `orderly service NAME --help`
 /// lists them.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct UpArgs {
     /// The gateway's port
-    #[arg(long, env = "PORT", default_value_t = 8080)]
+    #[arg(long, env = "PORT", default_value_t = api_gateway::DEFAULT_PORT)]
     pub(super) port: u16,
     /// The address that the gateway listens on
     #[arg(long, env = "LISTEN_HOST", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST), value_name = "ADDRESS")]
@@ -36,24 +32,13 @@ pub(crate) struct UpArgs {
     /// Where the private Redis server comes from: `auto` (the PATH, else a fetched one), `path`, `wheel`, or a FILE
     #[arg(long, env = ServerChoice::ENV, default_value_t, value_name = "auto|path|wheel|FILE")]
     pub(super) redis_server: ServerChoice,
-    /// Where the private Redis and the sandbox keep their data; by default in the user's folder for such
-    #[arg(long, env = "ORDERLY_DATA_DIR", value_name = "FOLDER")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) data_dir: DataDirArgs,
 }
 
 impl UpArgs {
     /// Whether a service is to be started.
     pub(super) fn wants(&self, service: Service) -> bool {
         self.only.is_empty() || self.only.contains(&service)
-    }
-
-    /// Where this system keeps its data.
-    pub(super) fn data_dir(&self) -> anyhow::Result<PathBuf> {
-        if let Some(folder) = &self.data_dir {
-            return Ok(folder.clone());
-        }
-        let folders = directories::ProjectDirs::from("", "", "orderly")
-            .context("this user has no home folder to keep data in; name one with --data-dir")?;
-        Ok(folders.data_local_dir().to_owned())
     }
 }

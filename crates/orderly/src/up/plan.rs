@@ -44,7 +44,7 @@ pub(super) struct Plan {
 impl Plan {
     /// Listens where others must know; fails if a port that was asked for is taken.
     pub(super) async fn new(args: &UpArgs) -> anyhow::Result<Self> {
-        let data_dir = args.data_dir()?;
+        let data_dir = args.data_dir.folder()?;
         std::fs::create_dir_all(&data_dir).with_context(|| {
             format!("cannot create {}; name another folder with --data-dir", data_dir.display())
         })?;

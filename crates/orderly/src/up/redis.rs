@@ -33,7 +33,7 @@ impl RedisServer {
         let told = console.clone();
         let finder = Finder::new(args.redis_server.clone());
         let binary = finder.find(&move |step| told.say(&format!("redis: {step}"))).await?;
-        let directory = args.data_dir()?.join("redis");
+        let directory = args.data_dir.redis()?;
         let mut settings = Settings::new(&directory);
         settings.port = args.redis_port;
         settings.linger = LINGER;

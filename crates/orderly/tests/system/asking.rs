@@ -33,8 +33,11 @@ impl Said {
 
 /// Runs the program under test on a system's Redis.
 pub(crate) async fn orderly(system: &System, arguments: &[&str]) -> Said {
-    let mut command = Command::new(ORDERLY);
-    command.args(arguments).args(["--redis-url", system.redis_url()]);
+    ask(Command::new(ORDERLY).args(arguments).args(["--redis-url", system.redis_url()])).await
+}
+
+/// Runs a command, which what a developer's shell may hold does not reach.
+pub(crate) async fn ask(command: &mut Command) -> Said {
     command.env_remove("ORDERLY_KEY_PREFIX").env("USER", "ann").stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -9,6 +9,7 @@ mod clients;
 mod counts;
 mod crashes;
 mod dlq;
+mod doctor;
 mod groups;
 mod lifecycle;
 mod load;

@@ -15,7 +15,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, RedisFuture, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, Pipeline, RedisFuture, RedisResult, Value,
     aio::{ConnectionLike, MultiplexedConnection},
 };
 
@@ -73,6 +73,20 @@ impl Redis {
     pub fn open_node(url: &str) -> Result<Self, Error> {
         let server = seeds::read(url)?.swap_remove(0);
         Ok(Self { topology: Arc::new(Topology::single(server)) })
+    }
+
+    /// Each server that has keys, to be asked about itself as by [`Redis::open_node`]: the single server, or every master of
+    /// the cluster that serves slots.
+    ///
+    /// # Errors
+    /// As Redis's, if none of the addresses tells.
+    pub async fn nodes(&self) -> Result<Vec<Self>, Error> {
+        let map = self.topology.map().await?;
+        let node = |address: &ConnectionAddr| {
+            let server = self.topology.template().clone().set_addr(address.clone());
+            Self { topology: Arc::new(Topology::single(server)) }
+        };
+        Ok(map.nodes().iter().map(node).collect())
     }
 
     /// `host:port`, or several separated by commas, without the credentials that the URL may carry.

@@ -1,5 +1,7 @@
 //! Connections that recover by themselves.
 
+use std::collections::HashMap;
+
 use redis_kit::{Error, check_version};
 use test_support::eventually;
 
@@ -74,6 +76,25 @@ async fn a_connection_whose_login_was_refused_works_once_it_is_welcome() {
     let () = bench.run(&["CONFIG", "SET", "requirepass", ""]).await;
     eventually("the connection to work", LIMIT, || async { read.exec_async(&mut connection.clone()).await })
         .await;
+}
+
+#[tokio::test]
+async fn every_server_that_has_keys_can_be_asked_about_itself() {
+    let bench = Bench::start().await;
+    let nodes = bench.redis().nodes().await.unwrap();
+    let mut found = Vec::new();
+    for node in &nodes {
+        let mut port = redis_kit::cmd("CONFIG");
+        port.arg("GET").arg("port");
+        let port: HashMap<String, u16> = port.query_async(&mut node.commands().unwrap()).await.unwrap();
+        let port = port["port"];
+        assert_eq!(node.address(), format!("127.0.0.1:{port}"), "another answers in its place");
+        found.push(format!("redis://127.0.0.1:{port}"));
+    }
+    let mut expected = bench.topology.urls();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use common::{names::Names, partition::Partitions};
+use common::{names::Names, partition::Partitions, store::is_nearly_full};
 use futures_util::future::join_all;
 use redis_kit::{Connection, Lua, RedisResult};
 use tokio::time::{MissedTickBehavior, interval};
@@ -78,21 +78,5 @@ fn learn(partition: u16, used: u64, allowed: u64, known: &AtomicBool) {
         error!(partition, used, allowed, "Redis is nearly full; not accepting orders");
     } else {
         info!(partition, used, allowed, "Redis has room for orders again");
-    }
-}
-
-fn is_nearly_full(used: u64, allowed: u64) -> bool {
-    allowed > 0 && used > allowed / 5 * 4
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn four_fifths_are_for_orders_and_the_rest_for_what_becomes_of_them() {
-        assert!(!is_nearly_full(80, 100));
-        assert!(is_nearly_full(81, 100));
-        assert!(!is_nearly_full(u64::MAX, 0));
     }
 }
