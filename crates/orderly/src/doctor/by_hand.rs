@@ -3,7 +3,7 @@
 use common::operations::{groups::Group, parked};
 use redis_kit::Error;
 
-use super::finding::Finding;
+use super::finding::{Finding, counted};
 use crate::installation::Installation;
 
 const DEAD: &str = "dead-letters";
@@ -30,12 +30,13 @@ fn dead_letters(rows: &[Group]) -> Vec<Finding> {
 }
 
 fn parked_payments(count: u64) -> Finding {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     if count == 0 {
         return Finding::ok(PARKED, "none");
     }
     Finding::warning(
         PARKED,
-        format!("payments without a definite answer: {count}"),
+        format!("{} without a definite answer", counted(count, "payment")),
         "orderly payments parked lists them; look each up at the provider, and orderly payments resolve",
     )
 }

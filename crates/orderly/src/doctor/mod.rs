@@ -38,7 +38,7 @@ use std::{
 
 use common::{
     instances::{Instance, instances},
-    names::Names,
+    names::{Names, services},
     operations::groups::all as all_groups,
     service::InstallationArgs,
     store::Durability,
@@ -147,7 +147,9 @@ async fn examine_installation(
     };
     let seen = format!("its data is in {} partitions", installation.partitions.count());
     let mut findings = vec![Finding::ok("installation", seen)];
-    let instances = instances(&installation.redis, &installation.names).await?;
+    let mut instances = instances(&installation.redis, &installation.names).await?;
+    // A system need not have a supervisor.
+    instances.retain(|instance| services::ALL.contains(&&*instance.service));
     findings.extend(readiness::examine(&instances).await);
     let rows = all_groups(&installation).await?;
     findings.extend(groups::examine(&rows, &instances, &installation).await?);
