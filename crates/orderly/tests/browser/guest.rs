@@ -56,6 +56,7 @@ async fn an_order_is_placed_and_seen_to_travel_until_it_is_paid() {
         browser.reads("#feed", "paid").await;
 
         browser.click("#hundred").await;
+        browser.find("#mine li:nth-child(50)").await;
         browser.picture("light").await;
         browser.reads("#order-answer", "Placed 100 of 100").await;
         eventually("all of them to be paid", SOON, || async {
