@@ -45,10 +45,11 @@ async fn an_instance_describes_itself_in_redis_and_says_good_bye() {
             store.say(&["HGETALL", "service:api-gateway:a"]).await;
         let described =
             found.get("address") == Some(&address) && found.get("ready").is_some_and(|r| r == "1");
-        if described { Ok(()) } else { Err(format!("{found:?}")) }
+        let listed: Vec<String> = store.say(&["ZRANGE", "instances", "0", "-1"]).await;
+        let is_found = described && listed == ["api-gateway:a"];
+        if is_found { Ok(()) } else { Err(format!("{found:?} of {listed:?}")) }
     })
     .await;
-    assert_eq!(store.say::<Vec<String>>(&["ZRANGE", "instances", "0", "-1"]).await, ["api-gateway:a"]);
     gateway.stop().await.unwrap();
     assert!(store.keys("service:*").await.is_empty());
     assert!(store.keys("instances").await.is_empty());
