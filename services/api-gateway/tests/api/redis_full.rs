@@ -27,6 +27,8 @@ async fn a_full_redis_takes_no_orders_shows_those_it_has_and_recovers() {
     assert_eq!(shop.gateway.get(&format!("/orders/{id}")).await.status, 200);
     assert_eq!(shop.store.traces().await, before);
     shop.store.configure("maxmemory", "0").await;
+    // It looks twice a second whether there is room.
+    shop.until_accepting().await;
     let placed = shop.gateway.post_with_key("a", two_books()).await;
     assert_eq!(placed.header("idempotent-replayed"), None);
     placed.order_id();
