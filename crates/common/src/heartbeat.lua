@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
--- Writes what an instance says of itself, for a while, in place of all that it or one before it of that name said. One step, or
--- a crash in between would leave a description that never ends, or none. Allowed on a full Redis: it takes the place of the one before, and without it
--- everybody would seem to be gone just when somebody looks, and whoever starts a system would wait for ever.
+-- Writes what an instance says of itself, for a while, in place of all that it said before, or one of the same name that has
+-- died. One step, or a crash in between would leave no description, or one that never ends. Allowed on a full Redis: it takes
+-- the place of the one before, and without it everybody would seem to be gone just when somebody looks, and whoever starts a
+-- system would wait for ever.
 --
 -- KEYS[1] the instance's hash   ARGV[1] for how many seconds   ARGV[2…] names and values of its fields
 -- Reply: nothing.
