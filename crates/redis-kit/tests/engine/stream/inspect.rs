@@ -59,7 +59,7 @@ async fn consumers_are_told_by_the_instance_that_became_them_and_what_waits_is_n
     told.sort_by_key(|consumer| consumer.pending);
     let told: Vec<_> = told.iter().map(|consumer| (consumer.instance.as_str(), consumer.pending)).collect();
     assert_eq!(told, [("w-1", 1), ("w-1", 2)]);
-    for (stream, group) in [(STREAM, "strangers"), ("jobs:{nowhere}", GROUP)] {
+    for (stream, group) in [(STREAM, "strangers"), ("nowhere:{t}", GROUP)] {
         assert_eq!(consumers(&mut bench.commands(), stream, group).await.unwrap(), []);
     }
 }
