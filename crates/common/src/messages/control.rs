@@ -91,33 +91,40 @@ pub enum Action {
     KillWorker {
         /// Which one; if none is named, whichever has most in hand.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
         worker: Option<String>,
     },
     /// Freeze an instance of payment-worker while it has payments in hand, and let it go on after a while.
     FreezeWorker {
         /// Which one; if none is named, whichever has most in hand.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
         worker: Option<String>,
         /// For how long; by default until others have surely taken over its work.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1, maximum = 120)]
         seconds: Option<u32>,
     },
     /// Have the payment provider take a second longer for some of its calls.
     SlowProvider {
         /// For how many of a hundred calls; by default [`Action::USUAL_PERCENT`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1, maximum = 100)]
         percent: Option<u32>,
         /// For how long; by default [`Action::USUAL_SECONDS`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1, maximum = 120)]
         seconds: Option<u32>,
     },
     /// Have the payment provider fail some of its calls, half of them after it has charged.
     FailProvider {
         /// How many of a hundred calls; by default [`Action::USUAL_PERCENT`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1, maximum = 100)]
         percent: Option<u32>,
         /// For how long; by default [`Action::USUAL_SECONDS`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1, maximum = 120)]
         seconds: Option<u32>,
     },
     /// One that only a newer program knows, and so nothing that is this one's to do.
@@ -148,6 +155,21 @@ impl Action {
     pub const USUAL_SECONDS: u32 = 10;
     /// How many of a hundred calls to the provider are disturbed unless the request says so.
     pub const USUAL_PERCENT: u32 = 20;
+
+    /// A figure of it that is beyond its limits: the field, and the most that it may be. All are at least 1.
+    pub fn beyond_limits(&self) -> Option<(&'static str, u32)> {
+        let (percent, seconds) = match self {
+            Self::FreezeWorker { seconds, .. } => (None, *seconds),
+            Self::SlowProvider { percent, seconds } | Self::FailProvider { percent, seconds } => {
+                (*percent, *seconds)
+            }
+            _ => (None, None),
+        };
+        let limits = [("percent", percent, 100), ("seconds", seconds, Self::MOST_SECONDS)];
+        let beyond =
+            limits.into_iter().find(|(_, figure, most)| figure.is_some_and(|it| !(1..=*most).contains(&it)));
+        beyond.map(|(field, _, most)| (field, most))
+    }
 
     /// The group that it is about.
     pub fn group(&self) -> Option<&str> {

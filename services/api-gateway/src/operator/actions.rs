@@ -35,6 +35,7 @@ use crate::{
         query::{parameters, within},
     },
     error::redis_failed,
+    plain_id::is_plain_id,
 };
 
 /// How many actions a list has, unless the client says.
@@ -65,6 +66,15 @@ impl NewAction {
             (None, None) => return Err(wrong("/action", "nobody knows how to do this")),
         }
         all_is_read(body, &new)?;
+        if let Some((field, most)) = new.action.beyond_limits() {
+            return Err(wrong(&format!("/{field}"), format!("is from 1 to {most}")));
+        }
+        if let Action::KillWorker { worker: Some(worker) } | Action::FreezeWorker { worker: Some(worker), .. } =
+            &new.action
+            && !is_plain_id(worker)
+        {
+            return Err(wrong("/worker", "no instance has such a name"));
+        }
         match (&new.why, &new.action) {
             (Some(why), _) => text::check("/why", why)?,
             (None, Action::PauseGroup { .. }) => {

@@ -94,10 +94,13 @@ impl Hands {
     }
 
     async fn act(&self, action: &Action, installation: &Installation) -> Result<Done, Refused> {
+        if let Some((figure, most)) = action.beyond_limits() {
+            return Err(Refused::Because(format!("{figure} is from 1 to {most}")));
+        }
         match action {
             Action::KillWorker { worker } => self.kill(worker.as_deref(), installation).await,
             Action::FreezeWorker { worker, seconds } => {
-                let time = within_limits(*seconds, long_enough_for_a_takeover())?;
+                let time = lasting(*seconds, long_enough_for_a_takeover());
                 self.freeze(worker.as_deref(), time, installation).await
             }
             Action::SlowProvider { percent, seconds } => {
@@ -174,12 +177,7 @@ impl Hands {
             return Err(Refused::Because(reason.into()));
         };
         let percent = percent.unwrap_or(Action::USUAL_PERCENT);
-        if !(1..=100).contains(&percent) {
-            return Err(Refused::Because(format!(
-                "{percent} % of the calls cannot be disturbed: 1 to 100 can"
-            )));
-        }
-        let time = within_limits(seconds, Duration::from_secs(Action::USUAL_SECONDS.into()))?;
+        let time = lasting(seconds, Duration::from_secs(Action::USUAL_SECONDS.into()));
         provider.have_a_bad_day(percent, time, faults).await.map_err(Refused::Because)?;
         let told = format!("for {} s the provider {how}, for {percent} of a hundred calls", time.as_secs());
         Ok((told, Effect::Disturbed { until: Instant::now() + time }))
@@ -200,17 +198,8 @@ fn payments(count: u64) -> String {
     }
 }
 
-fn within_limits(seconds: Option<u32>, usual: Duration) -> Result<Duration, Refused> {
-    match seconds {
-        None => Ok(usual),
-        Some(seconds) if (1..=Action::MOST_SECONDS).contains(&seconds) => {
-            Ok(Duration::from_secs(seconds.into()))
-        }
-        Some(seconds) => {
-            let most = Action::MOST_SECONDS;
-            Err(Refused::Because(format!("{seconds} s is no time for this: 1 to {most} s is")))
-        }
-    }
+fn lasting(seconds: Option<u32>, usual: Duration) -> Duration {
+    seconds.map_or(usual, |seconds| Duration::from_secs(seconds.into()))
 }
 
 /// In whole seconds, the time after which a worker's lease has run out and others have taken over what it had, and then some.

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Operator, pause, resume};
-use crate::{harness::Entry, people::ADMIN};
+use crate::{
+    harness::{Entry, Shop},
+    people::ADMIN,
+};
 
 const UNTIL: &str = "2026-01-31T12:00:00Z";
 
@@ -127,4 +130,21 @@ async fn requests_are_found_among_what_this_version_cannot_read_and_not_looked_f
     assert_eq!(seen["actions"], json!([]));
     assert!(seen["unreadable"].as_u64().unwrap() < 11_000, "{seen}");
     assert_eq!(operator.see(&format!("actions/{}", paused["id"].as_str().unwrap())).await, paused);
+}
+
+#[tokio::test]
+async fn what_would_break_too_much_is_422_with_its_limits() {
+    let (shop, admin) = Shop::with_admin(&[]).await;
+    for (action, field) in [
+        (json!({ "action": "fail_provider", "percent": 0 }), "/percent"),
+        (json!({ "action": "slow_provider", "percent": 101 }), "/percent"),
+        (json!({ "action": "fail_provider", "seconds": 121 }), "/seconds"),
+        (json!({ "action": "freeze_worker", "seconds": 0 }), "/seconds"),
+        (json!({ "action": "kill_worker", "worker": "a:b" }), "/worker"),
+    ] {
+        let answer = shop.gateway.send_as(&admin, "POST", "/operator/actions", action).await;
+        assert_eq!(answer.field_errors().into_keys().collect::<Vec<_>>(), [field]);
+    }
+    let kill = json!({ "action": "kill_worker", "worker": "payment-worker-1" });
+    assert_eq!(shop.gateway.send_as(&admin, "POST", "/operator/actions", kill).await.status, 202);
 }
