@@ -35,6 +35,7 @@ use crate::{
         Admin, ClientAddress, LoggedIn,
         body::{JsonBody, parse},
         query::{bad_request, parameters, within},
+        sse::last_event_id,
     },
     error::redis_failed,
     limits,
@@ -270,17 +271,6 @@ async fn follow_orders(
 ) -> Result<Response, Problem> {
     let from = last_event_id(&headers, |text| app.events.positions(text))?;
     Ok(all_events(app, admin, from).await?.into_response())
-}
-
-/// Where a listener was; 400 for what no event ever carried.
-pub(crate) fn last_event_id<T>(
-    headers: &HeaderMap,
-    read: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, Problem> {
-    let Some(text) = headers.get("last-event-id") else { return Ok(None) };
-    let position = text.to_str().ok().and_then(read);
-    let unknown = || bad_request("Last-Event-ID is none that this stream ever told");
-    position.map(Some).ok_or_else(unknown)
 }
 
 /// Continues the caller's trace, or begins one.

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
-use common::{positions::Positions, problem::Problem};
+use common::problem::Problem;
 use redis_kit::stream::StreamId;
 use serde::Deserialize;
 
@@ -27,6 +27,7 @@ use crate::{
     edge::{
         Admin,
         query::{bad_request, parameters},
+        sse::last_event_id,
     },
     error::redis_failed,
     orders::visible,
@@ -60,13 +61,12 @@ async fn follow(
     after: Result<Query<After>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let After { after } = parameters(after)?;
-    let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or_default());
+    let read = |text: &str| app.events.positions(text);
     // A browser that connects by itself again says where it is by now, and repeats the address that it had at first.
-    let from: Option<Positions> = match header.or(after.as_deref()) {
-        Some(text) => {
-            Some(app.events.positions(text).ok_or_else(|| bad_request("nothing was ever told there"))?)
-        }
-        None => None,
+    let from = match (last_event_id(&headers, read)?, after) {
+        (Some(from), _) => Some(from),
+        (None, Some(after)) => Some(read(&after).ok_or_else(|| bad_request("nothing was ever told there"))?),
+        (None, None) => None,
     };
     Ok(live(app, from).await?.into_response())
 }
