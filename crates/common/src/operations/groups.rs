@@ -7,7 +7,7 @@ use redis_kit::{
     Error,
     stream::inspect::{GroupReport, StreamReport, inspect},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::Installation;
@@ -27,9 +27,8 @@ pub struct Group {
     /// Entries it has in hand, those that wait for a retry included. Groups that take entries in their order have none.
     pub pending: u64,
     /// How long ago the oldest of these was appended.
-    pub oldest_pending_seconds: Option<u64>,
-    /// The same, more exactly.
-    #[serde(skip)]
+    #[serde(rename = "oldest_pending_seconds", serialize_with = "whole_seconds")]
+    #[schema(value_type = Option<u64>)]
     pub oldest_pending: Option<Duration>,
     /// How many entries it is done with, of all that were ever appended: between two looks, how many in that time. `None` if the lag
     /// is not known.
@@ -44,6 +43,11 @@ pub struct Group {
     /// The partitions in which it is there.
     #[serde(skip)]
     pub seen_in: usize,
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn whole_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.as_ref().map(Duration::as_secs).serialize(serializer)
 }
 
 /// A stream over all its partitions, and the groups that read it.
@@ -132,7 +136,6 @@ impl Group {
             service,
             lag: Some(0),
             pending: 0,
-            oldest_pending_seconds: None,
             oldest_pending: None,
             done: Some(0),
             dead_letters: 0,
@@ -149,7 +152,6 @@ impl Group {
         self.lag = self.lag.zip(report.lag).map(|(all, here)| all + here);
         self.pending += report.pending;
         self.oldest_pending = self.oldest_pending.max(report.oldest_pending);
-        self.oldest_pending_seconds = self.oldest_pending.as_ref().map(Duration::as_secs);
         self.dead_letters += report.dead_letters;
         self.consumers += report.consumers;
         self.seen_in += 1;

@@ -78,7 +78,8 @@ pub struct Newest {
 ///
 /// # Errors
 /// After any, it is not known whether it was written. To ask again does no harm: letters are meant up to the moment of a look,
-/// and what was replayed or dropped is no letter any more; a group that is paused or resumed twice is so once.
+/// and what was replayed or dropped is no letter any more; a group that is paused or resumed twice is so once. Only what is broken
+/// on purpose is broken twice.
 pub async fn ask(
     installation: &Installation,
     action: Action,

@@ -23,7 +23,7 @@ pub(super) fn text(group: &Group) -> String {
         group.stream.clone(),
         figure(group.lag),
         group.pending.to_string(),
-        group.oldest_pending_seconds.map_or_else(|| "-".into(), |seconds| format!("{seconds} s")),
+        group.oldest_pending.map_or_else(|| "-".into(), |age| format!("{} s", age.as_secs())),
         group.dead_letters.to_string(),
         group.consumers.to_string(),
         paused.unwrap_or_else(|| "-".into()),
