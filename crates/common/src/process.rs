@@ -20,6 +20,10 @@ use crate::{
     telemetry::{self, TelemetryArgs},
 };
 
+/// A service makes and drops many small things for each order. With the system's allocator that takes a fifth of its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How long a service may take to end after it was asked to. Longer than a worker's own grace period, after which it hands
 /// back what is unfinished; shorter than what supervisors (`up`, the compose file) allow before they kill.
 const DRAIN_LIMIT: Duration = Duration::from_secs(11);

@@ -84,7 +84,14 @@ impl Settings {
 impl Durability {
     fn config(self) -> &'static [&'static str] {
         match self {
-            Self::Always => &["appendonly yes", "appendfsync always", "no-appendfsync-on-rewrite no"],
+            Self::Always => &[
+                "appendonly yes",
+                "appendfsync always",
+                "no-appendfsync-on-rewrite no",
+                // A rewrite costs as much as thousands of orders: not after every 64 MB, and not to save room on the disk.
+                "auto-aof-rewrite-min-size 256mb",
+                "rdbcompression no",
+            ],
             Self::Volatile => &["appendonly no"],
         }
     }

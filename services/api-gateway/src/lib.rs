@@ -33,6 +33,8 @@ mod plain_id;
 mod routes;
 mod users;
 
+use std::time::Duration;
+
 use common::{
     messages::OrderEvent,
     names::{groups, services},
@@ -78,6 +80,12 @@ pub const DEFAULT_PORT: u16 = 8080;
 /// How many events of one partition a projection applies together at most: the more, the less each of them costs.
 const TOGETHER: usize = 256;
 
+/// For how long events gather for the view of an order, which people look at while it is on its way.
+const VIEW_GATHER: Duration = Duration::from_millis(20);
+
+/// For how long they gather for the archive and the boards. An order that is paid meanwhile is one row to insert.
+const GATHER: Duration = Duration::from_millis(250);
+
 /// How many times as long as that took a projection rests then. Taking orders comes first: a gateway that is busy leaves
 /// most of its time to that.
 const REST: u32 = 99;
@@ -105,7 +113,7 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
     };
     let app = App::new(parts(&service, &database, durability, &config).await?);
     let view = OrderViewProjection::new(service.names.clone(), service.partitions);
-    let view = join(&service, groups::ORDER_VIEW, view, &config).await?;
+    let view = join(&service, groups::ORDER_VIEW, view, VIEW_GATHER, &config).await?;
     let archive = ArchiveProjection {
         store: ArchiveStore::new(&database),
         redis: service.commands.clone(),
@@ -114,9 +122,9 @@ pub async fn serve(listener: TcpListener, config: Config, shutdown: Cancellation
         keep_settled: config.keep_settled,
         turn: Mutex::default(),
     };
-    let archive = join(&service, groups::ORDER_ARCHIVE, archive, &config).await?;
+    let archive = join(&service, groups::ORDER_ARCHIVE, archive, GATHER, &config).await?;
     let boards = BoardsProjection { app: app.clone(), names: service.names.clone() };
-    let boards = join(&service, groups::ORDER_BOARDS, boards, &config).await?;
+    let boards = join(&service, groups::ORDER_BOARDS, boards, GATHER, &config).await?;
 
     service.open(routes::all(&app, config.proxies));
     let upkeep = Upkeep::of_control(&service.commands, &service.names);
@@ -186,12 +194,14 @@ async fn join<H: Handler<Message = OrderEvent>>(
     service: &Service,
     group: &'static str,
     projection: H,
+    gather: Duration,
     config: &Config,
 ) -> anyhow::Result<Worker<H>> {
     let options = WorkerOptions {
         mode: Mode::Ordered,
         concurrency: TOGETHER,
         rest: REST,
+        gather,
         max_attempts: None,
         skip_unknown: true,
         ..config.consumer.options()

@@ -1,20 +1,29 @@
 //! Turns every placed order into a payment request on `payments-stream`, exactly once.
 //!
-//! The request is appended by the same script that acknowledges the order's entry, so neither happens without the other.
+//! The request is appended by the same script that passes the order's entry, so neither happens without the other.
 
 mod config;
 mod request;
+
+use std::time::Duration;
 
 use common::{
     names::{groups, services},
     service::Service,
     upkeep::Upkeep,
 };
-use redis_kit::stream::WorkerOptions;
+use redis_kit::stream::{Mode, WorkerOptions};
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
 use request::PaymentRequester;
+
+/// Payments of one partition that are requested by one call to Redis, at most.
+const BATCH: usize = 256;
+
+/// Seconds after which another instance takes over from one that died, at most. It may be short: nothing is done outside Redis, so
+/// who is only slow does no harm, and loses no work.
+const LEASE: Duration = Duration::from_secs(5);
 
 /// The service's name.
 pub const NAME: &str = services::PAYMENT_PRODUCER;
@@ -24,7 +33,14 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let Some(service) = Service::start(NAME, &config.service, 0, &shutdown).await? else { return Ok(()) };
     let payments = service.names.payments_streams(service.partitions);
     let requester = PaymentRequester { instance: service.instance.clone(), payments: payments.clone() };
-    let options = WorkerOptions { max_attempts: None, ..config.consumer.options() };
+    // In order, because an entry costs less so: the cursor that moves with the request is all that Redis has to remember of it.
+    let options = WorkerOptions {
+        mode: Mode::Ordered,
+        concurrency: BATCH,
+        lease: config.consumer.lease.min(LEASE),
+        max_attempts: None,
+        ..config.consumer.options()
+    };
     let streams = service.names.orders_streams(service.partitions);
     let worker = service.join(&streams, groups::PAYMENT_PRODUCER, requester, options).await?;
     let upkeep = Upkeep::new(&service.commands, &payments, &groups::OF_PAYMENTS, &config.retention);

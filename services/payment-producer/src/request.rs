@@ -2,7 +2,7 @@ use common::{
     crash::{self, Point},
     messages::{OrderEvent, PaymentId, PaymentTask, Taken},
 };
-use redis_kit::stream::{Commit, Delivery, Failure, Handler};
+use redis_kit::stream::{Commit, Delivery, Failure, Handler, Message};
 use tracing::info;
 
 /// Asks for the payment of an order that was placed.
@@ -16,9 +16,13 @@ pub(crate) struct PaymentRequester {
 impl Handler for PaymentRequester {
     type Message = OrderEvent;
 
+    /// What became of a payment asks for no other. What this version does not know may ask for one.
+    fn concerns(&self, message_type: &str) -> bool {
+        message_type == "order.placed" || !OrderEvent::TYPES.contains(&message_type)
+    }
+
     async fn handle(&self, delivery: Delivery<OrderEvent>) -> Result<Commit, Failure> {
         let OrderEvent::Placed { order_id, customer_id, total, .. } = delivery.message else {
-            // What became of a payment asks for no other.
             return Ok(Commit::new());
         };
         let payment_id = PaymentId::of(order_id);

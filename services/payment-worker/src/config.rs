@@ -18,7 +18,7 @@ pub struct Config {
     #[command(flatten)]
     pub(crate) attempts: AttemptArgs,
     /// Payments of one partition that are charged at the same time
-    #[arg(long, env = "PAYMENT_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, env = "PAYMENT_CONCURRENCY", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) concurrency: u16,
 }
 

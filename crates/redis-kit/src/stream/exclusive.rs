@@ -67,7 +67,7 @@ pub struct Attempt {
     pub first_at: Timestamp,
     /// When this one did.
     pub at: Timestamp,
-    /// The record as it is now.
+    /// The record as it was before this attempt.
     pub record: HashMap<String, String>,
 }
 

@@ -26,6 +26,10 @@ pub struct WorkerOptions {
     /// work that may be late and should leave its time to others. It rests once as long in any case, and longer while the
     /// runtime's threads are busy for more than half of the time. What comes meanwhile is passed together. Default 0.
     pub rest: u32,
+    /// In ordered mode, for how long after entries were passed those are left to gather that come next, so that one call passes
+    /// all of them: for work that may be a little late, which then costs as little when entries come one by one as when they
+    /// come together. What comes first after a pause is passed at once, and so is what a read had no room for. Default 0.
+    pub gather: Duration,
     /// Attempts after which an entry goes to the dead letters; `None` retries for ever. Takeovers and lost replies are no
     /// attempts. Default 20.
     pub max_attempts: Option<u32>,
@@ -66,6 +70,7 @@ impl Default for WorkerOptions {
             lease: Duration::from_secs(15),
             claim_interval: Duration::from_millis(500),
             rest: 0,
+            gather: Duration::ZERO,
             max_attempts: Some(20),
             backoff: Backoff::default(),
             tips: None,

@@ -80,6 +80,7 @@ pub(crate) fn options() -> WorkerOptions {
         tips: None,
         pause: Pause::default(),
         rest: 0,
+        gather: Duration::ZERO,
         grace: LIMIT,
         skip_unknown: false,
     }

@@ -1,57 +1,101 @@
-//! The script that begins an attempt at exclusive work, as a typed function. What it does is said in `begin.lua`.
-
-use std::{collections::HashMap, sync::LazyLock, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use jiff::Timestamp;
-use redis::{FromRedisValue, ParsingError, Value};
+use redis::{FromRedisValue, ParsingError, RedisResult, Value};
 
 use super::scripts::{Member, Receipt};
 use crate::{
     Connection, Error,
-    lua::{Lua, lua, millis},
+    desk::{Desk, Request},
+    lua::{Lua, error_told, lua, millis},
     stream::{Attempt, Begun, Exclusive, Fence},
 };
 
 static BEGIN: LazyLock<Lua> = lua!("../lua/check.lua", "lua/fence.lua", "lua/exclusive.lua", "lua/begin.lua");
 
-impl Member {
-    /// Begins an attempt at exclusive work.
-    pub(super) async fn begin(
-        &self,
-        redis: &mut Connection,
-        receipt: Receipt,
-        work: &Exclusive<'_>,
-    ) -> Result<Begun, Error> {
-        let mut call = BEGIN.call([&*self.stream, &self.keys.attempts, &work.record, &work.lock]);
-        self.fenced(&mut call, receipt).arg(millis(work.lock_time)).arg(work.states.len()).arg(work.states);
-        for (name, value) in &work.fields {
-            call.arg(*name).arg(value);
-        }
-        Ok(match BEGIN.run(redis, &call).await? {
-            BeginReply::Begun { token, number, first_at, at, record } => {
-                let fence = Fence { record: work.record.clone(), lock: work.lock.clone(), token };
-                Begun::Attempt(Attempt { fence, number, first_at, at, record })
-            }
-            BeginReply::Busy { free_in } => Begun::Busy { free_in },
-            BeginReply::OtherState(record) => Begun::OtherState(record),
-            BeginReply::Lost => Begun::Lost,
-        })
+/// Where one consumer's attempts at exclusive work begin: what is ready together begins together.
+pub(super) type BeginDesk = Arc<Desk<Begin>>;
+
+/// A wish to begin one attempt.
+pub(super) struct Begin {
+    member: Arc<Member>,
+    record: String,
+    lock: String,
+    args: Vec<String>,
+}
+
+impl Begin {
+    fn new(member: &Arc<Member>, receipt: Receipt, work: &Exclusive<'_>) -> Self {
+        let fields = work.fields.iter().flat_map(|(name, value)| [(*name).to_owned(), value.clone()]);
+        let mut args = vec![receipt.id.to_string(), receipt.deliveries.to_string()];
+        args.extend([millis(work.lock_time).to_string(), work.states.len().to_string()]);
+        args.extend(work.states.iter().map(|state| (*state).to_owned()));
+        args.push((2 * work.fields.len()).to_string());
+        args.extend(fields);
+        Self { member: Arc::clone(member), record: work.record.clone(), lock: work.lock.clone(), args }
     }
 }
 
-/// What `begin.lua` answers.
-enum BeginReply {
+impl Request for Begin {
+    type Answer = BeginReply;
+
+    /// Each of them costs Redis some ten commands.
+    const TOGETHER: usize = 64;
+
+    fn key(&self) -> &str {
+        &self.record
+    }
+
+    async fn ask(together: &[&Self], mut redis: Connection) -> RedisResult<Vec<RedisResult<BeginReply>>> {
+        // A desk is one consumer's.
+        let member = &together[0].member;
+        let keys = together.iter().flat_map(|begin| [&*begin.record, &*begin.lock]);
+        let mut call = BEGIN.call([&*member.stream, &*member.keys.attempts].into_iter().chain(keys));
+        call.arg(&*member.group).arg(&member.consumer);
+        for begin in together {
+            call.arg(&begin.args);
+        }
+        let replies: Vec<Value> = BEGIN.run(&mut redis, &call).await?;
+        replies.into_iter().map(BeginReply::read).collect()
+    }
+}
+
+/// Begins an attempt at exclusive work.
+pub(super) async fn begin(
+    desk: &BeginDesk,
+    member: &Arc<Member>,
+    receipt: Receipt,
+    work: &Exclusive<'_>,
+) -> Result<Begun, Error> {
+    Ok(match desk.ask(Begin::new(member, receipt, work)).await? {
+        BeginReply::Begun { token, number, first_at, at, record } => {
+            let fence = Fence { record: work.record.clone(), lock: work.lock.clone(), token };
+            Begun::Attempt(Attempt { fence, number, first_at, at, record })
+        }
+        BeginReply::Busy { free_in } => Begun::Busy { free_in },
+        BeginReply::OtherState(record) => Begun::OtherState(record),
+        BeginReply::Lost => Begun::Lost,
+    })
+}
+
+/// What `begin.lua` answers to one of them.
+pub(super) enum BeginReply {
     Begun { token: u64, number: u32, first_at: Timestamp, at: Timestamp, record: HashMap<String, String> },
     Busy { free_in: Duration },
     OtherState(HashMap<String, String>),
     Lost,
 }
 
-impl FromRedisValue for BeginReply {
-    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
+impl BeginReply {
+    /// Fails if the whole answer makes no sense, and inside if this attempt was refused.
+    fn read(value: Value) -> RedisResult<RedisResult<Self>> {
         let mut parts = Vec::<Value>::from_redis_value(value)?.into_iter();
         let mut next = || parts.next().unwrap_or(Value::Nil);
-        Ok(match String::from_redis_value(next())?.as_str() {
+        Ok(Ok(match String::from_redis_value(next())?.as_str() {
             "begun" => {
                 let (token, number) = (u64::from_redis_value(next())?, u32::from_redis_value(next())?);
                 let (first_at, at) = (time(next())?, time(next())?);
@@ -64,8 +108,9 @@ impl FromRedisValue for BeginReply {
                 ),
             },
             "state" => Self::OtherState(HashMap::from_redis_value(next())?),
+            "error" => return Ok(Err(error_told(&Vec::from_redis_value(next())?))),
             _ => Self::Lost,
-        })
+        }))
     }
 }
 

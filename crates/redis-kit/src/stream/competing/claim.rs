@@ -1,8 +1,11 @@
 use std::{fmt, sync::Arc};
 
-use super::scripts::{Member, Receipt};
+use super::{
+    begin::{BeginDesk, begin},
+    scripts::{Member, Receipt},
+};
 use crate::{
-    Connection, Error,
+    Error,
     stream::{Begun, Exclusive, commit::check_key},
 };
 
@@ -11,7 +14,7 @@ use crate::{
 pub(crate) struct Claim {
     pub(super) member: Arc<Member>,
     pub(super) receipt: Receipt,
-    pub(super) redis: Connection,
+    pub(super) desk: BeginDesk,
 }
 
 impl Claim {
@@ -19,7 +22,7 @@ impl Claim {
         for key in [&work.record, &work.lock] {
             check_key(key, &self.member.stream)?;
         }
-        self.member.begin(&mut self.redis.clone(), self.receipt, work).await
+        begin(&self.desk, &self.member, self.receipt, work).await
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{
+    begin::BeginDesk,
     claim::Claim,
     committer::{Committer, Handled},
     fetcher::{Fetched, Fetcher},
@@ -20,7 +21,9 @@ use super::{
     scripts::{Member, Taken},
 };
 use crate::{
-    Backoff, Connection, Error, patiently,
+    Backoff, Connection, Error,
+    desk::Desk,
+    patiently,
     stream::{Handler, WorkerStatus, attempt::Attempts, keys::GroupKeys, worker::incarnation_of},
 };
 
@@ -170,7 +173,7 @@ impl<'a, H: Handler> Consumer<'a, H> {
         };
         let dispatcher = Dispatcher {
             member: Arc::clone(&member),
-            redis: seat.redis.clone(),
+            desk: Desk::new(seat.redis.clone()),
             attempts: Arc::clone(&seat.attempts),
             handling: JoinSet::new(),
             handled,
@@ -246,7 +249,7 @@ impl<'a, H: Handler> Consumer<'a, H> {
 /// Gives entries to the handler.
 struct Dispatcher<H> {
     member: Arc<Member>,
-    redis: Connection,
+    desk: BeginDesk,
     attempts: Arc<Attempts<H>>,
     handling: JoinSet<()>,
     handled: mpsc::UnboundedSender<Handled>,
@@ -268,7 +271,7 @@ impl<H: Handler> Dispatcher<H> {
     }
 
     async fn start(&mut self, Taken { entry, receipt }: Taken) {
-        let claim = Claim { member: Arc::clone(&self.member), receipt, redis: self.redis.clone() };
+        let claim = Claim { member: Arc::clone(&self.member), receipt, desk: Arc::clone(&self.desk) };
         let delivery = self.attempts.decode(&entry, None, Some(claim));
         let (span, outcome) = self.attempts.attempt(&entry, delivery);
         let handled = self.handled.clone();

@@ -102,6 +102,7 @@ impl<H: Handler> OrderedLane<H> {
             append_at: Instant::now(),
             tip_at: Instant::now(),
             failures: None,
+            passed_over: Vec::new(),
         };
         let end = self.pass(passage, &hold, &stop, shutdown).await;
         hold.end().await;

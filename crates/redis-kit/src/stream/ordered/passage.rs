@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, warn};
 
@@ -46,6 +46,9 @@ pub(super) struct Passage<'a, H> {
     pub(super) tip_at: Instant,
     /// Failures on record, unless they may have changed since they were read.
     pub(super) failures: Option<HashMap<String, Failures>>,
+    /// Entries behind the cursor that are nothing to the handler. They are passed with the next that is, or when nothing comes:
+    /// nobody waits for that, and Redis is spared a write for each.
+    pub(super) passed_over: Vec<RawEntry>,
 }
 
 /// An entry, what became of it, and the span in which it did.
@@ -53,6 +56,11 @@ type Done = (RawEntry, Outcome, Span);
 
 /// What an entry was decoded to.
 type Decoded<H> = Result<Delivery<<H as Handler>::Message>, Outcome>;
+
+/// Whether an entry is passed without the handler.
+fn is_nothing<M>(decoded: &Result<Delivery<M>, Outcome>) -> bool {
+    matches!(decoded, Err(Outcome::Commit(_)))
+}
 
 /// Why passing ended.
 pub(super) enum End {
@@ -71,6 +79,8 @@ impl<H: Handler> Passage<'_, H> {
                 return End::Lost;
             }
             if self.stop.is_cancelled() {
+                // Or else whoever is next passes them over again.
+                let _ = self.commit(Vec::new()).await;
                 return End::Stopped;
             }
             // Nothing is pending by being read, so a read may be dropped.
@@ -79,11 +89,10 @@ impl<H: Handler> Passage<'_, H> {
                 if entries.is_empty() || self.is_to_rest() {
                     return self.look().await;
                 }
-                let started = Instant::now();
+                let (started, all) = (Instant::now(), entries.len() < self.most());
                 let end = self.pass(entries).await?;
                 if end.is_none() {
-                    let rest = rest_after(started.elapsed(), self.attempts.options.rest);
-                    self.stop.run_until_cancelled(rest).await;
+                    self.stop.run_until_cancelled(self.rest(started, all)).await;
                 }
                 Ok(end)
             };
@@ -110,17 +119,17 @@ impl<H: Handler> Passage<'_, H> {
             append_all_due(&mut self.redis, &self.contender.stream).await?;
             self.append_at = Instant::now() + self.attempts.options.claim_interval;
         }
-        let WorkerOptions { pause, block, concurrency, .. } = &self.attempts.options;
+        let WorkerOptions { pause, block, .. } = &self.attempts.options;
         if pause.is_on() {
             self.stop.run_until_cancelled(pause.end_within(*block)).await;
             return Ok(Vec::new());
         }
+        let (after, most) = (self.read_to(), self.most());
         let failures = match &mut self.failures {
             Some(failures) => failures,
             unknown => unknown.insert(self.contender.failures(&mut self.redis).await?),
         };
-        let limit = (*concurrency).clamp(1, MOST);
-        let read = self.contender.read(&mut self.reader, self.cursor, limit, *block);
+        let read = self.contender.read(&mut self.reader, after, most, *block);
         let mut entries = self.stop.run_until_cancelled(read).await.unwrap_or_else(|| Ok(Vec::new()))?;
         if !failures.is_empty() {
             for entry in &mut entries {
@@ -131,6 +140,25 @@ impl<H: Handler> Passage<'_, H> {
             }
         }
         Ok(entries)
+    }
+
+    /// What is read comes after this entry.
+    fn read_to(&self) -> StreamId {
+        self.passed_over.last().map_or(self.cursor, |entry| entry.id)
+    }
+
+    /// How many entries are read at a time.
+    fn most(&self) -> usize {
+        self.attempts.options.concurrency.clamp(1, MOST)
+    }
+
+    /// Lets others have their turn, and entries gather if all of those were read that there were.
+    async fn rest(&self, started: Instant, all: bool) {
+        let WorkerOptions { rest, gather, .. } = self.attempts.options;
+        rest_after(started.elapsed(), rest).await;
+        if all {
+            sleep_until(started + gather).await;
+        }
     }
 
     /// Whether nothing more is to be passed now.
@@ -156,6 +184,9 @@ impl<H: Handler> Passage<'_, H> {
     /// While nothing comes, looks whether the cursor was moved by hand, and whether lease and group are still there. `Some` if
     /// passing has to end.
     async fn look(&mut self) -> Result<Option<End>, Error> {
+        if !self.passed_over.is_empty() {
+            return self.commit(Vec::new()).await;
+        }
         let Some(passed) = self.contender.pass(&mut self.redis, self.hold.fence, self.cursor, &[]).await?
         else {
             return Ok(Some(End::Lost));
@@ -167,8 +198,12 @@ impl<H: Handler> Passage<'_, H> {
     /// Passes entries in their order. `Some` if passing has to end.
     async fn pass(&mut self, entries: Vec<RawEntry>) -> Result<Option<End>, Error> {
         let mut done: Vec<Done> = Vec::with_capacity(entries.len());
-        let mut previous = self.cursor;
+        let mut previous = self.read_to();
         let decoded = self.decode(&entries);
+        if decoded.iter().all(is_nothing) && self.passed_over.len() < MOST {
+            self.passed_over.extend(entries);
+            return Ok(None);
+        }
         if let Some(end) = self.prepare(&entries, &decoded).await? {
             return Ok(end);
         }
@@ -206,7 +241,7 @@ impl<H: Handler> Passage<'_, H> {
     }
 
     fn decode(&self, entries: &[RawEntry]) -> Vec<Decoded<H>> {
-        let before = std::iter::once(self.cursor).chain(entries.iter().map(|entry| entry.id));
+        let before = std::iter::once(self.read_to()).chain(entries.iter().map(|entry| entry.id));
         entries
             .iter()
             .zip(before)
@@ -280,12 +315,14 @@ impl<H: Handler> Passage<'_, H> {
 
     /// Applies what was done and moves the cursor, for as long as that takes. `Some` if passing has to end.
     async fn commit(&mut self, done: Vec<Done>) -> Result<Option<End>, Error> {
-        if done.is_empty() {
+        let passed_over = std::mem::take(&mut self.passed_over).into_iter();
+        let passed_over = passed_over.map(|entry| (entry, Outcome::Commit(Commit::new()), Span::none()));
+        let (entries, spans): (Vec<_>, Vec<_>) =
+            passed_over.chain(done).map(|(entry, outcome, span)| ((entry, outcome), span)).unzip();
+        if entries.is_empty() {
             return Ok(None);
         }
         let started = Instant::now();
-        let (entries, spans): (Vec<_>, Vec<_>) =
-            done.into_iter().map(|(entry, outcome, span)| ((entry, outcome), span)).unzip();
         let mut tries = 0;
         let passed = loop {
             let mut redis = self.redis.clone();

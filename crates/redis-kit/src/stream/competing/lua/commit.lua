@@ -15,29 +15,28 @@ while position <= #ARGV do
   if token ~= '' then
     record, lock, key = KEYS[key], KEYS[key + 1], key + 2
   end
-  local result, writes, wrong = 0, nil, nil
+  local latest, result, writes, wrong = token ~= '' and is_latest(record, token), 0, nil, nil
+  if latest then types[record] = 'hash' end
   writes, wrong, position, key = read_writes(position + 4, key)
-  local is_held = held(id, deliveries)
-  if token == '' and is_held then
-    result = unsettled or wrong or 1
+  if latest then
+    -- The fence alone decides: the outcome is known, whoever the entry has been moved to meanwhile, or if it waits.
+    local holder = redis.pcall('GET', lock)
+    result = unsettled or problem('ZREM', KEYS[3], 'zset') or problem('HINCRBY', record) or problem('DEL', lock)
+      or (type(holder) == 'table' and holder.err) or wrong or 1
+    if result == 1 then
+      apply(writes)
+      close(record, lock, holder == owner(id, token))
+      settle(id, true)
+      redis.call('ZREM', KEYS[3], id)
+    end
+  elseif held(id, deliveries) then
+    result = token ~= '' and 'FENCED another attempt began after this one' or unsettled or wrong or 1
     if result == 1 then
       apply(writes)
       settle(id, failed ~= '0')
     end
-  elseif token ~= '' and is_latest(record, token) then
-    -- The fence alone decides: the outcome is known, whoever the entry has been moved to meanwhile.
-    result = unsettled or problem('ZREM', KEYS[3], 'zset') or problem('HINCRBY', record, 'hash')
-      or problem('DEL', lock, 'string') or wrong or 1
-    if result == 1 then
-      apply(writes)
-      close(record, lock, id, token)
-      settle(id, true)
-      if not is_held then redis.call('ZREM', KEYS[3], id) end
-    end
-  else
-    if is_held then result = 'FENCED another attempt began after this one' end
-    forget_checks()
   end
+  if result ~= 1 then forget_checks() end
   results[#results + 1] = result
 end
 return results

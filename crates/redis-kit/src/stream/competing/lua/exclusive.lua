@@ -18,7 +18,7 @@ local function is_busy(lock, id)
 end
 
 -- Ends an attempt: its token is used up, and the lock, if it is this attempt's still, is free.
-local function close(record, lock, id, token)
+local function close(record, lock, has_lock)
   redis.call('HINCRBY', record, 'fence', 1)
-  if redis.call('GET', lock) == owner(id, token) then redis.call('DEL', lock) end
+  if has_lock then redis.call('DEL', lock) end
 end

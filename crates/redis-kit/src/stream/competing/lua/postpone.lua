@@ -24,6 +24,6 @@ redis.call('ZADD', KEYS[3], now_ms() + tonumber(ARGV[5]), ARGV[3])
 -- What a later attempt has begun is not an earlier one's to report on.
 if token == '' or is_latest(KEYS[4], token) then
   apply(writes)
-  if token ~= '' then close(KEYS[4], KEYS[5], ARGV[3], token) end
+  if token ~= '' then close(KEYS[4], KEYS[5], redis.call('GET', KEYS[5]) == owner(ARGV[3], token)) end
 end
 return 1

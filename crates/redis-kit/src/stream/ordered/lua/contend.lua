@@ -41,10 +41,16 @@ local created = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM
 if created.err and not created.err:match('^BUSYGROUP') then return created end
 if not is_mine or (lease.holder and alive[lease.holder]) then return { 'other' } end
 
-local fence = tostring(tonumber(lease.fence or 0) + 1)
-redis.call('HSET', KEYS[2], 'holder', ARGV[2], 'fence', fence)
 for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local info = {}
   for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
-  if info.name == ARGV[1] then return { 'taken', fence, info['last-delivered-id'] } end
+  if info.name == ARGV[1] then
+    if info.pending > 0 then
+      return redis.error_reply('PENDING ' .. info.pending .. ' entries of group ' .. ARGV[1] .. ' on ' .. KEYS[1]
+        .. ' were given to competing consumers, and nobody would look at them in ordered mode: let competing ones finish them')
+    end
+    local fence = tostring(tonumber(lease.fence or 0) + 1)
+    redis.call('HSET', KEYS[2], 'holder', ARGV[2], 'fence', fence)
+    return { 'taken', fence, info['last-delivered-id'] }
+  end
 end

@@ -8,6 +8,19 @@
 --   and its writes as in writes.lua, or the reason why it is rejected
 -- Reply: { where the cursor stands now, what is wrong with the first entry behind it, or '' }, and nothing applied if it did
 --   not stand where it should; nil if the partition is another's.
+
+-- How many entries the group has read once it has passed so many more and stands at `cursor`, where Redis does not know its lag:
+-- some were deleted, or the group is new or was moved by hand.
+local function count_read(info, cursor, passed)
+  local stream = {}
+  local flat = redis.call('XINFO', 'STREAM', KEYS[1])
+  for i = 1, #flat, 2 do stream[flat[i]] = flat[i + 1] end
+  if cursor == stream['last-generated-id'] then return stream['entries-added'] end
+  -- A group without a count may have a lag all the same.
+  local read = info['entries-read'] or (info.lag and stream['entries-added'] - info.lag)
+  return read and read + passed
+end
+
 if not is_held() then return nil end
 local info = group_info()
 local cursor = info['last-delivered-id']
@@ -37,13 +50,8 @@ end
 
 if passed > 0 then
   -- Redis counts what a group has read only for XREADGROUP. Told here, it knows the group's lag.
-  local stream = {}
-  local flat = redis.call('XINFO', 'STREAM', KEYS[1])
-  for i = 1, #flat, 2 do stream[flat[i]] = flat[i + 1] end
-  -- A group that is new or was moved by hand has no count yet, but may have a lag all the same.
-  local read = info['entries-read'] or (info.lag and stream['entries-added'] - info.lag)
-  read = read and read + passed
-  if cursor == stream['last-generated-id'] then read = stream['entries-added'] end
+  local read = info['entries-read'] and info.lag and info.lag >= passed and info['entries-read'] + passed
+  read = read or count_read(info, cursor, passed)
   if read then
     redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor, 'ENTRIESREAD', read)
   else

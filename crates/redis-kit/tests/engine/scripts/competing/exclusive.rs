@@ -28,10 +28,15 @@ impl Consumer<'_> {
     async fn begin_in(self, id: &str, deliveries: u64, states: &[&str]) -> Answer<Begun> {
         let count = states.len().to_string();
         let fixed = [id, &deliveries.to_string(), super::AN_HOUR, &count];
-        let args = [&fixed, states, &["state", "begun"]].concat();
+        let args = [&fixed, states, &["2", "state", "begun"]].concat();
         let keys = [STREAM, super::ATTEMPTS, RECORD, LOCK];
-        let mut parts: Vec<redis::Value> = self.call(&BEGIN, &keys, &args).await?;
+        let mut replies: Vec<Vec<redis::Value>> = self.call(&BEGIN, &keys, &args).await?;
+        let mut parts = replies.remove(0);
         let word = String::from_redis_value(parts.remove(0)).unwrap();
+        if word == "error" {
+            let text = String::from_redis_value_ref(&parts[0]).unwrap();
+            return Err(text.split(' ').next().unwrap_or_default().to_owned());
+        }
         Ok((word, parts))
     }
 
@@ -67,6 +72,30 @@ async fn an_attempt_is_on_record_before_it_is_made() {
     for (field, value) in [("fence", "1"), ("attempts", "1"), ("attempt_by", "c"), ("state", "begun")] {
         assert_eq!(record[field], value, "{field}");
     }
+}
+
+#[tokio::test]
+async fn several_begin_together_and_each_by_itself() {
+    let bench = Bench::holding(4).await;
+    let consumer = Consumer::reading(&bench, "c").await;
+    bench.run::<u8>(&["SADD", "other:{t}", "x"]).await;
+    let work = |record, lock, id| {
+        ([record, lock], [id, "1", super::AN_HOUR, "2", "", "begun", "2", "state", "begun"])
+    };
+    let works = [
+        work(RECORD, LOCK, "1-0"),
+        work("other:{t}", "lock:other:{t}", "2-0"),
+        work(RECORD, LOCK, "3-0"),
+        work("third:{t}", "lock:third:{t}", "4-0"),
+    ];
+    let keys = works.iter().flat_map(|(keys, _)| keys.iter().copied());
+    let keys: Vec<&str> = [STREAM, super::ATTEMPTS].into_iter().chain(keys).collect();
+    let args: Vec<&str> = works.iter().flat_map(|(_, args)| args.iter().copied()).collect();
+    let replies: Vec<Vec<redis::Value>> = consumer.call(&BEGIN, &keys, &args).await.unwrap();
+    let answers: Vec<String> =
+        replies.iter().map(|parts| String::from_redis_value_ref(&parts[0]).unwrap()).collect();
+    assert_eq!(answers, ["begun", "error", "busy", "begun"]);
+    assert_eq!(bench.exist(&[RECORD, LOCK, "lock:other:{t}", "third:{t}", "lock:third:{t}"]).await, 4);
 }
 
 #[tokio::test]

@@ -26,6 +26,21 @@ async fn the_group_is_created_once_and_goes_on_where_it_stood() {
     assert_eq!(Instance::new(&bench, "a").contend().await.unwrap(), ["taken", "2", "0-0"]);
 }
 
+/// In ordered mode nobody would ever look at them.
+#[tokio::test]
+async fn nobody_takes_a_group_with_entries_that_competing_consumers_have_not_finished() {
+    let bench = Bench::start().await;
+    bench.appended(2).await;
+    bench.run::<()>(&["XGROUP", "CREATE", STREAM, GROUP, "0"]).await;
+    let read = ["XREADGROUP", "GROUP", GROUP, "c", "STREAMS", STREAM, ">"];
+    bench.run::<redis::Value>(&read).await;
+    let instance = Instance::new(&bench, "a");
+    assert_eq!(instance.contend().await, Err("PENDING".into()));
+    assert_eq!(bench.run::<Option<String>>(&["HGET", LEASE, "holder"]).await, None);
+    bench.run::<u8>(&["XACK", STREAM, GROUP, "1-0", "2-0"]).await;
+    assert_eq!(instance.contend().await.unwrap(), ["taken", "1", "2-0"]);
+}
+
 #[tokio::test]
 async fn nobody_contends_for_what_is_no_stream() {
     let bench = Bench::start().await;

@@ -133,7 +133,7 @@ impl Bench {
     }
 
     /// How many entries the group has not passed, if Redis knows.
-    async fn lag(&self) -> Option<u64> {
+    pub(crate) async fn lag(&self) -> Option<u64> {
         redis::from_redis_value_ref(&self.group().await["lag"]).unwrap()
     }
 

@@ -6,12 +6,13 @@ use redis_kit::{
     stream::{Commit, Delivery, Failure, Handler, Worker, WorkerOptions, encode},
     trace::TraceContext,
 };
+use test_support::eventually;
 use tokio_util::sync::CancellationToken;
 
 use super::{numbered, options, strs};
 use crate::{
     handlers::{Notes, done},
-    harness::{Bench, GROUP, Job, STREAM},
+    harness::{Bench, GROUP, Job, LIMIT, STREAM, same},
 };
 
 /// Wants to see only what is to be done.
@@ -57,6 +58,63 @@ async fn what_does_not_concern_a_handler_is_passed_without_it_and_need_not_even_
     bench.assert_passed(STREAM).await;
     assert_eq!(seen.all(), ["a", "b"]);
     assert!(bench.dead_letters().await.is_empty());
+}
+
+/// How often the group's cursor was moved.
+async fn moves(bench: &Bench) -> u64 {
+    bench.calls("xgroup|setid").await
+}
+
+#[tokio::test]
+async fn what_does_not_concern_a_handler_is_passed_with_the_next_that_does_or_when_nothing_comes() {
+    let bench = Bench::start().await;
+    let other = encode(&Job::Done { name: "other".into() }, &TraceContext::root()).unwrap();
+    let words = other.each_ref().map(|(name, value)| [*name, value.as_str()]).concat();
+    let append = [&["XADD", STREAM, "*"], words.as_slice()].concat();
+    let handler = Picky(Notes::new());
+    let worker =
+        Worker::start(&bench.redis(), &[STREAM.to_owned()], GROUP, "w", handler, options()).await.unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(worker.run(stop.clone()));
+    bench.want(&["first"]).await;
+    bench.finished(vec!["first"]).await;
+    let before = moves(&bench).await;
+    for _ in 0..20 {
+        bench.run::<String>(&append).await;
+    }
+    bench.want(&["second"]).await;
+    bench.finished(vec!["first", "second"]).await;
+    assert!(moves(&bench).await - before < 10, "one for each that is nothing to anybody");
+    bench.run::<String>(&append).await;
+    eventually("the last to be passed", LIMIT, || async { same(&Some(0), &bench.lag().await) }).await;
+    stop.cancel();
+    running.await.unwrap();
+    bench.assert_passed(STREAM).await;
+}
+
+/// How often the cursor is moved for ten entries that come one by one.
+async fn moves_for_ten(gather: Duration) -> u64 {
+    let bench = Bench::start().await;
+    let options = WorkerOptions { gather, concurrency: 100, ..options() };
+    let worker = bench.work("w", options, async |job| done(&job)).await;
+    bench.want(&["first"]).await;
+    bench.finished(vec!["first"]).await;
+    let (before, names) = (moves(&bench).await, numbered(0..10));
+    for name in &names {
+        bench.want(&[name]).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    bench.finished([vec!["first"], strs(&names)].concat()).await;
+    let moved = moves(&bench).await - before;
+    worker.stop().await;
+    moved
+}
+
+#[tokio::test]
+async fn entries_that_gather_are_passed_together() {
+    let one_by_one = moves_for_ten(Duration::ZERO).await;
+    let gathered = moves_for_ten(Duration::from_millis(400)).await;
+    assert!(gathered < one_by_one, "{gathered} times, and {one_by_one} without");
 }
 
 const WORK: Duration = Duration::from_millis(20);
