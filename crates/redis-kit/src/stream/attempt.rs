@@ -119,20 +119,15 @@ impl<H: Handler> Attempts<H> {
 
     /// The span of a delivery, linked to the one that wrote the entry: an exporter finds both in the same trace.
     fn span(&self, entry: &RawEntry, trace: Option<TraceContext>) -> Span {
-        let span = info_span!(
+        info_span!(
             "delivery",
             stream = self.stream,
             group = self.group,
             stream_id = %entry.id,
             attempt = entry.failed + 1,
-            trace_id = tracing::field::Empty,
-            parent_span_id = tracing::field::Empty,
-        );
-        if let Some(trace) = trace.filter(|_| !span.is_disabled()) {
-            span.record("trace_id", trace.trace_id());
-            span.record("parent_span_id", trace.span_id());
-        }
-        span
+            trace_id = trace.as_ref().map(TraceContext::trace_id),
+            parent_span_id = trace.as_ref().map(TraceContext::span_id),
+        )
     }
 
     /// Lets the handler see all of them at once.
