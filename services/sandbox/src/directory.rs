@@ -102,7 +102,7 @@ async fn user(
     State(faults): State<Arc<Faults>>,
     Checked(Path(id)): Checked<Path<String>>,
 ) -> Result<Json<User>, Problem> {
-    faults.strike_lookup("users", &id).await?;
+    faults.strike_user_lookup(&id).await?;
     let unknown =
         || Problem::new(StatusCode::NOT_FOUND, format!("no user has this id; there are 1 to {USERS}"));
     find(&id).map(Json).ok_or_else(unknown)

@@ -3,7 +3,7 @@
 //! `GET /faults` shows them, `PUT /faults` replaces them all: a field left out is off. The calls of a subject are
 //! counted from the moment its faults were set, so setting the same again repeats the same run.
 //!
-//! `POST /faults/spells` has some of the calls meet others for a while, `GET /faults/spells` shows those that are on. They go with
+//! `POST /faults/spells` has some of the provider's calls meet others for a while, `GET /faults/spells` shows those that are on. They go with
 //! the faults that were on when they began.
 
 mod draw;
@@ -63,14 +63,27 @@ impl Faults {
 
     /// Waits out the latency of a call to charge `key`, and tells what else awaits it.
     pub(crate) async fn strike_charge(&self, key: &str) -> Fate {
-        self.strike(|| key.to_owned()).await
+        self.strike(&self.spells(), || key.to_owned()).await
     }
 
-    /// Waits out the latency of a call that only looks something up, and fails if an error is due.
-    pub(crate) async fn strike_lookup(&self, collection: &str, id: &str) -> Result<(), Problem> {
+    /// Waits out the latency of a call that only looks a charge up, and fails if an error is due.
+    pub(crate) async fn strike_charge_lookup(&self, key: &str) -> Result<(), Problem> {
+        self.strike_lookup(&self.spells(), "charges", key).await
+    }
+
+    /// The same for the directory, which is somebody else's: a bad day of the provider is none of its.
+    pub(crate) async fn strike_user_lookup(&self, id: &str) -> Result<(), Problem> {
+        self.strike_lookup(&[], "users", id).await
+    }
+
+    async fn strike_lookup(&self, spells: &[Spell], collection: &str, id: &str) -> Result<(), Problem> {
         // The space keeps it apart from every idempotency key.
-        let fate = self.strike(|| format!("GET {collection}/{id}")).await;
+        let fate = self.strike(spells, || format!("GET {collection}/{id}")).await;
         if fate.before_charge == Some(Mishap::Error) { Err(error(id)) } else { Ok(()) }
+    }
+
+    fn spells(&self) -> Vec<Spell> {
+        self.plan().spells.now()
     }
 
     /// Lasts until any client has given up, or until the sandbox stops.
@@ -78,15 +91,14 @@ impl Faults {
         self.wait(settings::LONGEST_WAIT).await;
     }
 
-    async fn strike(&self, subject: impl FnOnce() -> String) -> Fate {
+    async fn strike(&self, spells: &[Spell], subject: impl FnOnce() -> String) -> Fate {
         let plan = self.plan();
-        let spells = plan.spells.now();
         if plan.settings.is_quiet() && spells.is_empty() {
             return Fate::default();
         }
         let subject = subject();
         let call = plan.next_call(&subject);
-        let fate = draw::draw(&spells::met(&plan.settings, &spells, &subject, call), &subject, call);
+        let fate = draw::draw(&spells::met(&plan.settings, spells, &subject, call), &subject, call);
         self.wait(fate.latency).await;
         fate
     }

@@ -1,4 +1,4 @@
-//! Bad days that end by themselves: faults that some of the calls meet for a while, in place of those that are on.
+//! Bad days of the provider that end by themselves: faults that some of its calls meet for a while, in place of those that are on.
 //!
 //! Who asks for one need not take it back, and so cannot forget to, or die before. What is on besides stays as it is, and
 //! several spells at once do not know of each other.
@@ -25,7 +25,7 @@ const LONGEST: u32 = 3600;
 pub struct Spell {
     /// How long it lasts from now on: an hour at most.
     pub seconds: u32,
-    /// The share of all calls that it strikes, from 0 to 1. What these meet is decided by its faults alone, but for declines.
+    /// The share of the calls to the provider that it strikes, from 0 to 1. What these meet is decided by its faults alone, but for declines.
     pub share: f64,
     /// What goes wrong. Its `decline_rate` says nothing: whether a card is declined does not depend on the weather.
     pub faults: FaultSettings,

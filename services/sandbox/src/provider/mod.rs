@@ -150,7 +150,7 @@ async fn find(
     State(provider): State<Provider>,
     Checked(Path(key)): Checked<Path<String>>,
 ) -> Result<Json<Charge>, Problem> {
-    provider.faults.strike_lookup("charges", &key).await?;
+    provider.faults.strike_charge_lookup(&key).await?;
     let unknown = || Problem::new(StatusCode::NOT_FOUND, "no charge has this key");
     provider.books.find(&key).map(Json).ok_or_else(unknown)
 }

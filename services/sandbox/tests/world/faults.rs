@@ -213,6 +213,8 @@ async fn a_spell_ends_by_itself_and_leaves_what_was_on() {
         assert_eq!(begun.status, StatusCode::CREATED);
     }
     assert_eq!(caller.charge("key-1", "5.00").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(caller.get("/charges/key-1").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(caller.get("/users/1").await.status, StatusCode::OK, "the directory is somebody else's");
     assert_eq!(caller.get("/faults").await.json(), before);
     assert_eq!(caller.get("/faults/spells").await.json().as_array().unwrap().len(), 2);
     until("both are over", async || caller.get("/faults/spells").await.json() == json!([])).await;

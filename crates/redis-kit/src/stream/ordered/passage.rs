@@ -157,7 +157,8 @@ impl<H: Handler> Passage<'_, H> {
         let WorkerOptions { rest, gather, .. } = self.attempts.options;
         rest_after(started.elapsed(), rest).await;
         if all {
-            sleep_until(started + gather).await;
+            // Not always equally long, or all partitions would come at the same moment, and keep others waiting in turn.
+            sleep_until(started + gather.mul_f64(0.75 + fastrand::f64() / 2.0)).await;
         }
     }
 
