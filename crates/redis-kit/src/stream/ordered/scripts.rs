@@ -119,6 +119,10 @@ impl Contender {
         add_keys(&mut keys, commits);
         let mut call = PASS.call(keys);
         self.fenced(&mut call, fence).arg(cursor);
+        match entries.last() {
+            Some((entry, _)) => call.arg(entry.id),
+            None => call.arg(""),
+        };
         for alike in entries.chunk_by(|one, next| is_passed_over(one) && is_passed_over(next)) {
             let Some((entry, outcome)) = alike.last() else { continue };
             call.arg(entry.id).arg(alike.len()).arg(entry.failed);

@@ -3,11 +3,11 @@
 -- be applied.
 --
 -- KEYS[1…2] as in held.lua   KEYS[3] attempts   KEYS[4] dead letters   KEYS[5…] as in writes.lua
--- ARGV[1…3] as in held.lua   ARGV[4] where the cursor should stand   ARGV[5…] for each entry: its id, 1 (or how many were
---   passed, of several for which nothing is written; it is the last of them), how many attempts had failed, and either ''
---   and its writes as in writes.lua, or the reason why it is rejected
+-- ARGV[1…3] as in held.lua   ARGV[4] where the cursor should stand   ARGV[5] the last entry, or '' if there is none
+-- ARGV[6…] for each entry: its id, 1 (or how many were passed, of several for which nothing is written; it is the last of them),
+--   how many attempts had failed, and either '' and its writes as in writes.lua, or the reason why it is rejected
 -- Reply: { where the cursor stands now, what is wrong with the first entry behind it, or '' }, and nothing applied if it did
---   not stand where it should; nil if the partition is another's.
+--   not stand where it should, or the last entry is not there; nil if the partition is another's.
 
 -- How many entries the group has read once it has passed so many more and stands at `cursor`, where Redis does not know its lag:
 -- some were deleted, or the group is new or was moved by hand.
@@ -25,12 +25,15 @@ if not is_held() then return nil end
 local info = group_info()
 local cursor = info['last-delivered-id']
 if cursor ~= ARGV[4] then return { cursor, '' } end
+-- A Redis that lost its latest writes, by a failover or a damaged file, has lost entries that were read before. What followed from
+-- them must not come to be. It loses the end of what was written, so if the last one is there, all are; else they are read again.
+if ARGV[5] ~= '' and #redis.call('XRANGE', KEYS[1], ARGV[5], ARGV[5]) == 0 then return { cursor, '' } end
 
 local wrong = problem('HDEL', KEYS[3], 'hash')
 if not redis.acl_check_cmd('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor) then
   wrong = 'NOPERM XGROUP SETID on ' .. KEYS[1] .. ' is not permitted'
 end
-local position, key, passed = 5, 5, 0
+local position, key, passed = 6, 5, 0
 while position <= #ARGV and not wrong do
   local id, entries, failed, reason = unpack(ARGV, position, position + 3)
   local writes

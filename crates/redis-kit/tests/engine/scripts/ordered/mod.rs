@@ -91,7 +91,8 @@ impl<'a> Instance<'a> {
     /// Passes entries from `cursor` on. Returns where it stands then, and the code of what is wrong, if anything is.
     async fn pass(self, cursor: &str, entries: &[Entry<'_>]) -> Answer<Option<(String, String)>> {
         let mut keys = vec![STREAM, LEASE, ATTEMPTS, DEAD];
-        let mut args = [GROUP, self.name, self.fence, cursor].map(str::to_owned).to_vec();
+        let last = entries.last().map_or("", |Entry(id, ..)| id);
+        let mut args = [GROUP, self.name, self.fence, cursor, last].map(str::to_owned).to_vec();
         for Entry(id, failed, outcome) in entries {
             let before = if let Became::PassedWith(before) = outcome { *before } else { 0 };
             args.extend([(*id).to_owned(), (before + 1).to_string(), failed.to_string()]);

@@ -68,6 +68,18 @@ async fn nothing_is_applied_if_the_cursor_was_moved() {
     assert_eq!(status(&bench).await, None);
 }
 
+/// As after a failover to a node that had not got the end of the stream.
+#[tokio::test]
+async fn nothing_is_applied_of_entries_that_redis_has_lost() {
+    let bench = Bench::start().await;
+    let holder = appended(&bench, 2).await;
+    bench.run::<u8>(&["XDEL", STREAM, "2-0"]).await;
+    let entries = || [Entry("1-0", 0, set("new")), Entry("2-0", 0, set("newer"))];
+    assert_eq!(holder.pass("0-0", &entries()).await.unwrap(), Some(at("0-0")));
+    assert_eq!(status(&bench).await, None);
+    assert_eq!(holder.pass("0-0", &entries()[..1]).await.unwrap(), Some(at("1-0")));
+}
+
 #[tokio::test]
 async fn nobody_passes_or_fails_anything_but_the_holder_by_its_fence() {
     let bench = Bench::start().await;
