@@ -21,7 +21,7 @@ use request::PaymentRequester;
 /// Payments of one partition that are requested by one call to Redis, at most.
 const BATCH: usize = 256;
 
-/// Seconds after which another instance takes over from one that died, at most. It may be short: nothing is done outside Redis, so
+/// After how long another instance takes over from one that died, at most. It may be short: nothing is done outside Redis, so
 /// who is only slow does no harm, and loses no work.
 const LEASE: Duration = Duration::from_secs(5);
 

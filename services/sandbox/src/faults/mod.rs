@@ -63,27 +63,31 @@ impl Faults {
 
     /// Waits out the latency of a call to charge `key`, and tells what else awaits it.
     pub(crate) async fn strike_charge(&self, key: &str) -> Fate {
-        self.strike(&self.spells(), || key.to_owned()).await
+        let plan = self.plan();
+        self.strike(&plan, &plan.spells.now(), || key.to_owned()).await
     }
 
     /// Waits out the latency of a call that only looks a charge up, and fails if an error is due.
     pub(crate) async fn strike_charge_lookup(&self, key: &str) -> Result<(), Problem> {
-        self.strike_lookup(&self.spells(), "charges", key).await
+        let plan = self.plan();
+        self.strike_lookup(&plan, &plan.spells.now(), "charges", key).await
     }
 
     /// The same for the directory, which is somebody else's: a bad day of the provider is none of its.
     pub(crate) async fn strike_user_lookup(&self, id: &str) -> Result<(), Problem> {
-        self.strike_lookup(&[], "users", id).await
+        self.strike_lookup(&self.plan(), &[], "users", id).await
     }
 
-    async fn strike_lookup(&self, spells: &[Spell], collection: &str, id: &str) -> Result<(), Problem> {
+    async fn strike_lookup(
+        &self,
+        plan: &Plan,
+        spells: &[Spell],
+        collection: &str,
+        id: &str,
+    ) -> Result<(), Problem> {
         // The space keeps it apart from every idempotency key.
-        let fate = self.strike(spells, || format!("GET {collection}/{id}")).await;
+        let fate = self.strike(plan, spells, || format!("GET {collection}/{id}")).await;
         if fate.before_charge == Some(Mishap::Error) { Err(error(id)) } else { Ok(()) }
-    }
-
-    fn spells(&self) -> Vec<Spell> {
-        self.plan().spells.now()
     }
 
     /// Lasts until any client has given up, or until the sandbox stops.
@@ -91,8 +95,7 @@ impl Faults {
         self.wait(settings::LONGEST_WAIT).await;
     }
 
-    async fn strike(&self, spells: &[Spell], subject: impl FnOnce() -> String) -> Fate {
-        let plan = self.plan();
+    async fn strike(&self, plan: &Plan, spells: &[Spell], subject: impl FnOnce() -> String) -> Fate {
         if plan.settings.is_quiet() && spells.is_empty() {
             return Fate::default();
         }
