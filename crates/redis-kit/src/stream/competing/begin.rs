@@ -1,3 +1,5 @@
+//! Beginning attempts at exclusive work, as a typed request. What it does is said in `begin.lua`.
+
 use std::{
     collections::HashMap,
     sync::{Arc, LazyLock},

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-static CONTEND: LazyLock<Lua> = lua!("lua/contend.lua");
+static CONTEND: LazyLock<Lua> = lua!("../lua/check.lua", "lua/held.lua", "lua/contend.lua");
 static GIVE: LazyLock<Lua> = lua!("lua/give.lua");
 static PASS: LazyLock<Lua> =
     lua!("../lua/check.lua", "../lua/writes.lua", "../lua/failures.lua", "lua/held.lua", "lua/pass.lua");

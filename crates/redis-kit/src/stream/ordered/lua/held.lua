@@ -7,11 +7,17 @@ local function is_held()
   return lease[1] == ARGV[2] and lease[2] == ARGV[3]
 end
 
+-- Names and values that follow each other, as a table.
+local function by_name(flat)
+  local values = {}
+  for i = 1, #flat, 2 do values[flat[i]] = flat[i + 1] end
+  return values
+end
+
 -- What Redis knows of the group: its cursor, and how many entries it has passed, if that is known.
 local function group_info()
   for _, flat in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
-    local info = {}
-    for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
+    local info = by_name(flat)
     if info.name == ARGV[1] then return info end
   end
   error(redis.error_reply('NOGROUP no group ' .. ARGV[1] .. ' on ' .. KEYS[1]))

@@ -12,9 +12,7 @@
 -- How many entries the group has read once it has passed so many more and stands at `cursor`, where Redis does not know its lag:
 -- some were deleted, or the group is new or was moved by hand.
 local function count_read(info, cursor, passed)
-  local stream = {}
-  local flat = redis.call('XINFO', 'STREAM', KEYS[1])
-  for i = 1, #flat, 2 do stream[flat[i]] = flat[i + 1] end
+  local stream = by_name(redis.call('XINFO', 'STREAM', KEYS[1]))
   if cursor == stream['last-generated-id'] then return stream['entries-added'] end
   -- A group without a count may have a lag all the same.
   local read = info['entries-read'] or (info.lag and stream['entries-added'] - info.lag)

@@ -10,7 +10,8 @@ use redis::Script;
 use super::{ATTEMPTS, Answer, DEAD, LEASE, Writes, call, script};
 use crate::harness::{Bench, GROUP, STREAM};
 
-static CONTEND: LazyLock<Script> = script!("ordered/lua/contend.lua");
+static CONTEND: LazyLock<Script> =
+    script!("lua/check.lua", "ordered/lua/held.lua", "ordered/lua/contend.lua");
 static GIVE: LazyLock<Script> = script!("ordered/lua/give.lua");
 static PASS: LazyLock<Script> = script!(
     "lua/check.lua",
