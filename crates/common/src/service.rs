@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use redis_kit::{
     Connection, Redis, check_version, patiently,
-    stream::{Handler, Worker, WorkerOptions},
+    stream::{Handler, Mode, Worker, WorkerOptions},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -59,6 +59,10 @@ pub struct ServiceArgs {
     pub http: HttpArgs,
 }
 
+/// After how long another instance takes over the partitions of one that died, at most. It may be shorter than that of payments in
+/// hand: what follows the journal does nothing elsewhere that could not be done twice, so who is only slow does no harm.
+const ORDERED_LEASE: Duration = Duration::from_secs(5);
+
 /// How a service's consumers read; flags that every consuming service has.
 #[derive(Args, Clone, Debug)]
 pub struct ConsumerArgs {
@@ -71,6 +75,16 @@ impl ConsumerArgs {
     /// The worker's options, to be refined by the service.
     pub fn options(&self) -> WorkerOptions {
         WorkerOptions { lease: self.lease, ..WorkerOptions::default() }
+    }
+
+    /// The same for what follows a stream in its order, where an entry is never given up: the next one waits for it.
+    pub fn ordered(&self) -> WorkerOptions {
+        WorkerOptions {
+            mode: Mode::Ordered,
+            lease: self.lease.min(ORDERED_LEASE),
+            max_attempts: None,
+            ..WorkerOptions::default()
+        }
     }
 }
 

@@ -47,7 +47,7 @@ use redis_kit::{
     Redis,
     cache::{Cache, CacheOptions},
     session::{SessionCookie, SessionOptions, Sessions},
-    stream::{Handler, Mode, Worker, WorkerOptions},
+    stream::{Handler, Worker, WorkerOptions},
 };
 use tokio::{net::TcpListener, sync::Mutex};
 use tokio_util::sync::CancellationToken;
@@ -81,7 +81,7 @@ pub const DEFAULT_PORT: u16 = 8080;
 const TOGETHER: usize = 256;
 
 /// For how long events gather for the view of an order, which people look at while it is on its way.
-const VIEW_GATHER: Duration = Duration::from_millis(20);
+const VIEW_GATHER: Duration = Duration::from_millis(50);
 
 /// For how long they gather for the archive and the boards. An order that is paid meanwhile is one row to insert.
 const GATHER: Duration = Duration::from_millis(250);
@@ -198,13 +198,11 @@ async fn join<H: Handler<Message = OrderEvent>>(
     config: &Config,
 ) -> anyhow::Result<Worker<H>> {
     let options = WorkerOptions {
-        mode: Mode::Ordered,
         concurrency: TOGETHER,
         rest: REST,
         gather,
-        max_attempts: None,
         skip_unknown: true,
-        ..config.consumer.options()
+        ..config.consumer.ordered()
     };
     let streams = service.names.orders_streams(service.partitions);
     service.join(&streams, group, projection, options).await

@@ -1,6 +1,7 @@
 //! Announces every event of the journal `orders-stream` on the channel `orders`, each exactly once.
 //!
-//! The announcement is published by the same script that acknowledges the entry, so neither happens without the other.
+//! The announcement is published by the same script that passes the entry, so neither happens without the other. After a crash
+//! of Redis itself, what it announced in its last moments may come again; a listener tells by the event's id.
 
 mod announce;
 mod config;
@@ -10,7 +11,7 @@ use common::{
     service::Service,
     upkeep::Upkeep,
 };
-use redis_kit::stream::{Mode, WorkerOptions};
+use redis_kit::stream::WorkerOptions;
 use tokio_util::sync::CancellationToken;
 
 use announce::Announcer;
@@ -28,12 +29,10 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let announcer = Announcer::new(&service);
     // In order, so that what happened to an order is announced as it happened.
     let options = WorkerOptions {
-        mode: Mode::Ordered,
         concurrency: BATCH,
-        max_attempts: None,
         skip_unknown: true,
         tips: Some(service.names.orders_channel()),
-        ..config.consumer.options()
+        ..config.consumer.ordered()
     };
     let streams = service.names.orders_streams(service.partitions);
     let worker = service.join(&streams, groups::ORDER_PUBLISHER, announcer, options).await?;

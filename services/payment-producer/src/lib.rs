@@ -5,14 +5,12 @@
 mod config;
 mod request;
 
-use std::time::Duration;
-
 use common::{
     names::{groups, services},
     service::Service,
     upkeep::Upkeep,
 };
-use redis_kit::stream::{Mode, WorkerOptions};
+use redis_kit::stream::WorkerOptions;
 use tokio_util::sync::CancellationToken;
 
 pub use config::Config;
@@ -20,10 +18,6 @@ use request::PaymentRequester;
 
 /// Payments of one partition that are requested by one call to Redis, at most.
 const BATCH: usize = 256;
-
-/// After how long another instance takes over from one that died, at most. It may be short: nothing is done outside Redis, so
-/// who is only slow does no harm, and loses no work.
-const LEASE: Duration = Duration::from_secs(5);
 
 /// The service's name.
 pub const NAME: &str = services::PAYMENT_PRODUCER;
@@ -34,13 +28,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let payments = service.names.payments_streams(service.partitions);
     let requester = PaymentRequester { instance: service.instance.clone(), payments: payments.clone() };
     // In order, because an entry costs less so: the cursor that moves with the request is all that Redis has to remember of it.
-    let options = WorkerOptions {
-        mode: Mode::Ordered,
-        concurrency: BATCH,
-        lease: config.consumer.lease.min(LEASE),
-        max_attempts: None,
-        ..config.consumer.options()
-    };
+    let options = WorkerOptions { concurrency: BATCH, ..config.consumer.ordered() };
     let streams = service.names.orders_streams(service.partitions);
     let worker = service.join(&streams, groups::PAYMENT_PRODUCER, requester, options).await?;
     let upkeep = Upkeep::new(&service.commands, &payments, &groups::OF_PAYMENTS, &config.retention);
