@@ -103,6 +103,7 @@ impl<H: Handler> OrderedLane<H> {
             tip_at: Instant::now(),
             failures: None,
             passed_over: Vec::new(),
+            unkept_since: None,
         };
         let end = self.pass(passage, &hold, &stop, shutdown).await;
         hold.end().await;

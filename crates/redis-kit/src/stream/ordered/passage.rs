@@ -6,7 +6,11 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, warn};
 
-use super::{hold::Hold, rest::rest_after, scripts::Contender};
+use super::{
+    hold::Hold,
+    rest::rest_after,
+    scripts::{Contender, Kept},
+};
 use crate::{
     Backoff, Connection, Error,
     pubsub::tip,
@@ -29,6 +33,9 @@ const ALARM: u32 = 5;
 /// How often subscribers are told how far the group has come.
 const TIP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// For how long a cursor may have moved in Redis's memory alone.
+const KEEP_INTERVAL: Duration = Duration::from_millis(100);
+
 pub(super) struct Passage<'a, H> {
     pub(super) contender: &'a Contender,
     pub(super) hold: &'a Hold,
@@ -49,6 +56,8 @@ pub(super) struct Passage<'a, H> {
     /// Entries behind the cursor that are nothing to the handler. They are passed with the next that is, or when nothing comes:
     /// nobody waits for that, and Redis is spared a write for each.
     pub(super) passed_over: Vec<RawEntry>,
+    /// Since when the cursor stands further in Redis's memory than on its disk, if it does.
+    pub(super) unkept_since: Option<Instant>,
 }
 
 /// An entry, what became of it, and the span in which it did.
@@ -185,10 +194,12 @@ impl<H: Handler> Passage<'_, H> {
     /// While nothing comes, looks whether the cursor was moved by hand, and whether lease and group are still there. `Some` if
     /// passing has to end.
     async fn look(&mut self) -> Result<Option<End>, Error> {
-        if !self.passed_over.is_empty() {
+        if !self.passed_over.is_empty() || self.unkept_since.is_some() {
             return self.commit(Vec::new()).await;
         }
-        let Some(passed) = self.contender.pass(&mut self.redis, self.hold.fence, self.cursor, &[]).await?
+        let fence = self.hold.fence;
+        let Some(passed) =
+            self.contender.pass(&mut self.redis, fence, self.cursor, Kept::InMemory, &[]).await?
         else {
             return Ok(Some(End::Lost));
         };
@@ -320,14 +331,15 @@ impl<H: Handler> Passage<'_, H> {
         let passed_over = passed_over.map(|entry| (entry, Outcome::Commit(Commit::new()), Span::none()));
         let (entries, spans): (Vec<_>, Vec<_>) =
             passed_over.chain(done).map(|(entry, outcome, span)| ((entry, outcome), span)).unzip();
-        if entries.is_empty() {
+        if entries.is_empty() && self.unkept_since.is_none() {
             return Ok(None);
         }
+        let kept = self.kept(&entries);
         let started = Instant::now();
         let mut tries = 0;
         let passed = loop {
             let mut redis = self.redis.clone();
-            match self.contender.pass(&mut redis, self.hold.fence, self.cursor, &entries).await {
+            match self.contender.pass(&mut redis, self.hold.fence, self.cursor, kept, &entries).await {
                 Ok(Some(passed)) => break passed,
                 Ok(None) => return Ok(Some(End::Lost)),
                 // A finished handler's result is not thrown away because Redis is away for a moment. Sent again, it is
@@ -344,6 +356,7 @@ impl<H: Handler> Passage<'_, H> {
             }
         };
         self.cursor = passed.cursor;
+        self.unkept_since = (kept == Kept::InMemory).then(|| self.unkept_since.unwrap_or(started));
         self.attempts.metrics.commit_seconds.record(started.elapsed());
         for ((entry, outcome), span) in entries.iter().zip(&spans) {
             if entry.id <= self.cursor {
@@ -354,6 +367,17 @@ impl<H: Handler> Passage<'_, H> {
             Some(wrong) => self.commit_refused(&entries, wrong).await,
             None => Ok(None),
         }
+    }
+
+    /// What is only told to who listens now is over when Redis is, so the cursor behind it has no need to wait for the disk each
+    /// time. What was told of after the cursor was last kept is told again when Redis has crashed.
+    fn kept(&self, entries: &[(RawEntry, Outcome)]) -> Kept {
+        let is_told =
+            |outcome: &Outcome| matches!(outcome, Outcome::Commit(commit) if commit.only_publishes());
+        let only_told = !entries.is_empty()
+            && entries.iter().all(|(entry, outcome)| entry.failed == 0 && is_told(outcome));
+        let due = self.unkept_since.is_some_and(|since| since.elapsed() >= KEEP_INTERVAL);
+        if only_told && !due { Kept::InMemory } else { Kept::OnDisk }
     }
 
     /// A commit that cannot be applied is a failed attempt at the first entry behind the cursor.

@@ -52,6 +52,13 @@ fn is_passed_over((entry, outcome): &(RawEntry, Outcome)) -> bool {
     entry.failed == 0 && matches!(outcome, Outcome::Commit(commit) if commit.is_empty())
 }
 
+/// Whether the group's cursor has to outlive the server when it has moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    OnDisk,
+    InMemory,
+}
+
 /// How far a group has come.
 pub(super) struct Passed {
     pub(super) cursor: StreamId,
@@ -109,6 +116,7 @@ impl Contender {
         redis: &mut Connection,
         fence: u64,
         cursor: StreamId,
+        kept: Kept,
         entries: &[(RawEntry, Outcome)],
     ) -> Result<Option<Passed>, Error> {
         let mut keys = vec![&*self.stream, &self.keys.lease, &self.keys.attempts, &self.keys.dead];
@@ -123,6 +131,7 @@ impl Contender {
             Some((entry, _)) => call.arg(entry.id),
             None => call.arg(""),
         };
+        call.arg(if kept == Kept::OnDisk { "kept" } else { "" });
         for alike in entries.chunk_by(|one, next| is_passed_over(one) && is_passed_over(next)) {
             let Some((entry, outcome)) = alike.last() else { continue };
             call.arg(entry.id).arg(alike.len()).arg(entry.failed);

@@ -4,7 +4,9 @@
 --
 -- KEYS[1…2] as in held.lua   KEYS[3] attempts   KEYS[4] dead letters   KEYS[5…] as in writes.lua
 -- ARGV[1…3] as in held.lua   ARGV[4] where the cursor should stand   ARGV[5] the last entry, or '' if there is none
--- ARGV[6…] for each entry: its id, 1 (or how many were passed, of several for which nothing is written; it is the last of them),
+-- ARGV[6] 'kept', or '' if the cursor need not outlive the server yet: it then moves in this server's memory alone, and nobody
+--   waits for the disk. Only where nothing is written for any of the entries.
+-- ARGV[7…] for each entry: its id, 1 (or how many were passed, of several for which nothing is written; it is the last of them),
 --   how many attempts had failed, and either '' and its writes as in writes.lua, or the reason why it is rejected
 -- Reply: { where the cursor stands now, what is wrong with the first entry behind it, or '' }, and nothing applied if it did
 --   not stand where it should, or the last entry is not there; nil if the partition is another's.
@@ -31,7 +33,7 @@ local wrong = problem('HDEL', KEYS[3], 'hash')
 if not redis.acl_check_cmd('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor) then
   wrong = 'NOPERM XGROUP SETID on ' .. KEYS[1] .. ' is not permitted'
 end
-local position, key, passed = 6, 5, 0
+local position, key, passed = 7, 5, 0
 while position <= #ARGV and not wrong do
   local id, entries, failed, reason = unpack(ARGV, position, position + 3)
   local writes
@@ -49,7 +51,9 @@ while position <= #ARGV and not wrong do
   end
 end
 
-if passed > 0 then
+local is_kept = ARGV[6] == 'kept'
+if passed > 0 or (is_kept and not wrong) then
+  if not is_kept then redis.set_repl(redis.REPL_NONE) end
   -- Redis counts what a group has read only for XREADGROUP. Told here, it knows the group's lag.
   local read = info['entries-read'] and info.lag and info.lag >= passed and info['entries-read'] + passed
   read = read or count_read(info, cursor, passed)

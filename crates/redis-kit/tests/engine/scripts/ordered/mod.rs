@@ -91,9 +91,23 @@ impl<'a> Instance<'a> {
 
     /// Passes entries from `cursor` on. Returns where it stands then, and the code of what is wrong, if anything is.
     async fn pass(self, cursor: &str, entries: &[Entry<'_>]) -> Answer<Option<(String, String)>> {
+        self.pass_as("kept", cursor, entries).await
+    }
+
+    /// The same, but moves the cursor in memory alone.
+    async fn tell(self, cursor: &str, entries: &[Entry<'_>]) -> Answer<Option<(String, String)>> {
+        self.pass_as("", cursor, entries).await
+    }
+
+    async fn pass_as(
+        self,
+        kept: &str,
+        cursor: &str,
+        entries: &[Entry<'_>],
+    ) -> Answer<Option<(String, String)>> {
         let mut keys = vec![STREAM, LEASE, ATTEMPTS, DEAD];
         let last = entries.last().map_or("", |Entry(id, ..)| id);
-        let mut args = [GROUP, self.name, self.fence, cursor, last].map(str::to_owned).to_vec();
+        let mut args = [GROUP, self.name, self.fence, cursor, last, kept].map(str::to_owned).to_vec();
         for Entry(id, failed, outcome) in entries {
             let before = if let Became::PassedWith(before) = outcome { *before } else { 0 };
             args.extend([(*id).to_owned(), (before + 1).to_string(), failed.to_string()]);

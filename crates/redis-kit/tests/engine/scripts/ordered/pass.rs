@@ -93,6 +93,27 @@ async fn nobody_passes_or_fails_anything_but_the_holder_by_its_fence() {
     assert_eq!((status(&bench).await, bench.exist(&[ATTEMPTS]).await), (None, 0));
 }
 
+/// Nobody waits for the disk then, and what was told of since is told again after a crash.
+#[tokio::test]
+async fn a_cursor_moved_in_memory_alone_is_kept_with_the_next_that_is_kept() {
+    let mut bench = Bench::durable().await;
+    appended(&bench, 3).await;
+    let news = || Applied(Writes::none().and_publish("news"));
+    for (kept, then) in [(false, "0-0"), (true, "2-0")] {
+        let holder = Instance::new(&bench, "a").by_fence("1");
+        assert_eq!(holder.tell("0-0", &[Entry("1-0", 0, news())]).await.unwrap(), Some(at("1-0")));
+        assert_eq!(holder.tell("1-0", &[Entry("2-0", 0, news())]).await.unwrap(), Some(at("2-0")));
+        assert_eq!((bench.cursor().await.as_str(), bench.lag().await), ("2-0", Some(1)));
+        if kept {
+            assert_eq!(holder.pass("2-0", &[]).await.unwrap(), Some(at("2-0")));
+        }
+        bench.crash().await;
+        bench.restart().await;
+        assert_eq!(bench.cursor().await, then);
+    }
+    assert_eq!(bench.lag().await, Some(1));
+}
+
 #[tokio::test]
 async fn without_its_group_the_call_fails() {
     let bench = Bench::start().await;

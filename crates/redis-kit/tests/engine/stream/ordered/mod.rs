@@ -13,7 +13,7 @@ use redis_kit::stream::{Commit, Delivery, Failure, Mode, StreamId, WorkerOptions
 
 use crate::{
     handlers::{Notes, done},
-    harness::{self, Bench, GROUP, Job},
+    harness::{self, Bench, GROUP, Job, STREAM},
 };
 
 /// All with the tag of [`harness::DONE`], so that what was done on all of them can be told on one.
@@ -88,6 +88,12 @@ impl Bench {
             *shares.entry(holder.unwrap_or_default()).or_default() += 1;
         }
         shares
+    }
+
+    /// How far the group has come in [`STREAM`].
+    async fn position(&self) -> String {
+        let groups: Vec<HashMap<String, redis::Value>> = self.run(&["XINFO", "GROUPS", STREAM]).await;
+        redis::from_redis_value_ref(&groups[0]["last-delivered-id"]).unwrap()
     }
 
     /// Fails unless nothing is pending in the group of a stream, and its lag is known to be none.

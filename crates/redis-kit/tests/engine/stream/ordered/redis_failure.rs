@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis_kit::stream::{Delivery, Failure, WorkerOptions};
+use redis_kit::stream::{Commit, Delivery, Failure, WorkerOptions};
 use test_support::eventually;
 
 use super::{ATTEMPTS, Seen, names_and_attempts, numbered, options, options_with_takeover, strs, watched};
@@ -133,6 +133,30 @@ async fn after_redis_lost_its_data_later_entries_are_handled() {
     bench.want(&["c"]).await;
     bench.finished(vec!["c"]).await;
     worker.stop().await;
+}
+
+/// What is only published moves the cursor in memory; it is kept soon after the last, or when the worker stops.
+#[tokio::test]
+async fn what_was_published_before_a_quiet_moment_or_a_stop_is_not_published_again_after_a_crash() {
+    let mut bench = Bench::durable().await;
+    let publish = |job: Delivery<Job>| async move { Ok(Commit::new().publish("news", job.message.name())) };
+    let worker = bench.work("w", options_with_takeover(), publish).await;
+    let first = bench.want(&["a"]).await;
+    eventually("the cursor to have moved and to be kept", LIMIT, || async {
+        same(&2, &bench.calls("xgroup|setid").await)
+    })
+    .await;
+    worker.die().await;
+    bench.crash().await;
+    bench.restart().await;
+    assert_eq!(bench.position().await, first[0]);
+    let worker = bench.work("v", options_with_takeover(), publish).await;
+    let last = bench.want(&["b", "c"]).await;
+    eventually("all to be published", LIMIT, || async { same(&last[1], &bench.position().await) }).await;
+    worker.stop().await;
+    bench.crash().await;
+    bench.restart().await;
+    assert_eq!(bench.position().await, last[1]);
 }
 
 #[tokio::test]
