@@ -66,7 +66,8 @@ const ORDERED_LEASE: Duration = Duration::from_secs(5);
 /// How a service's consumers read; flags that every consuming service has.
 #[derive(Args, Clone, Debug)]
 pub struct ConsumerArgs {
-    /// Seconds without a sign of life after which others take over what a consumer has in hand
+    /// Seconds without a sign of life after which others take over what a consumer has in hand; 5 at most for what follows the
+    /// journal
     #[arg(long, env = "LEASE_SECONDS", default_value = "15", value_name = "SECONDS", value_parser = seconds)]
     pub lease: Duration,
 }
