@@ -1,7 +1,7 @@
-//! Announces every event of the journal `orders-stream` on the channel `orders`, each exactly once.
+//! Announces every event of the journal `orders-stream` on the channel `orders`, each once for as long as Redis runs.
 //!
-//! The announcement is published by the same script that passes the entry, so neither happens without the other. After a crash
-//! of Redis itself, what it announced in its last moments may come again; a listener tells by the event's id.
+//! The announcement is published by the same script that passes the entry, so neither happens without the other. When Redis itself
+//! has crashed, what was announced in its last moments may come again; a listener tells by the event's id.
 
 mod announce;
 mod config;

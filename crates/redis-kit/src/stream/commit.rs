@@ -92,7 +92,8 @@ impl Commit {
         self.write("expire", Some(key.into()), [millis(after).to_string()])
     }
 
-    /// Publishes a message to whoever listens to the channel now.
+    /// Publishes a message to whoever listens to the channel now. In ordered mode an entry of whose commit this is all may be
+    /// handled again after Redis itself has crashed, restarted or failed over.
     #[must_use]
     pub fn publish(self, channel: impl Into<String>, payload: impl Into<String>) -> Self {
         self.write("publish", None, [channel.into(), payload.into()])

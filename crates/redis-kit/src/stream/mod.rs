@@ -88,7 +88,7 @@
 //! | a reply is lost with entries in it | they are found and handled as soon as Redis answers again | they are read again: reading changes nothing |
 //! | the reply to a commit is lost | it is sent again, and finds that it was applied | the same |
 //! | Redis is away, or full | the worker waits with backoff and resumes; what handlers returned is not thrown away | the same |
-//! | Redis crashes | what it had on disk goes on | the same; of what commits only published, that of the last tenth of a second is published again |
+//! | Redis crashes, restarts or fails over | what it had on disk goes on | the same; entries of the last half second for which commits only published may be handled, and published, again |
 //! | the group is gone, with Redis's data | it is created anew at the start of the stream | the same |
 //! | an entry is deleted from the stream while it waits | an error in the log, and `stream_entries_lost_total` | it was never there |
 //!

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
+    cursor::Cursor,
     hold::Hold,
     passage::{End, Passage},
     scripts::{Contender, Standing},
@@ -97,13 +98,12 @@ impl<H: Handler> OrderedLane<H> {
             reader: self.reader.clone(),
             redis: self.redis.clone(),
             status: &self.status,
-            cursor,
+            cursor: Cursor::found(cursor),
             stop: &stop,
             append_at: Instant::now(),
             tip_at: Instant::now(),
             failures: None,
             passed_over: Vec::new(),
-            unkept_since: None,
         };
         let end = self.pass(passage, &hold, &stop, shutdown).await;
         hold.end().await;

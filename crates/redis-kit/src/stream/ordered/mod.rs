@@ -5,6 +5,7 @@
 //! | contending for a partition, and giving it away | `lane.rs` |
 //! | passing entries while it is held | `passage.rs` |
 //! | keeping the lease | `hold.rs` |
+//! | how far the group has come | `cursor.rs` |
 //! | leaving time to others | `rest.rs` |
 //! | each script as a function | `scripts.rs`, over `lua/` |
 //!
@@ -12,6 +13,7 @@
 //! one by which this instance holds the partition and that the cursor stands where this instance thinks, applies, and moves
 //! the cursor. So whatever a former holder still sends is refused, and the next one goes on exactly behind what was applied.
 
+mod cursor;
 mod hold;
 mod lane;
 mod passage;

@@ -7,9 +7,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Span, debug, error, warn};
 
 use super::{
+    cursor::{Cursor, Move},
     hold::Hold,
     rest::rest_after,
-    scripts::{Contender, Kept},
+    scripts::Contender,
 };
 use crate::{
     Backoff, Connection, Error,
@@ -33,9 +34,6 @@ const ALARM: u32 = 5;
 /// How often subscribers are told how far the group has come.
 const TIP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// For how long a cursor may have moved in Redis's memory alone.
-const KEEP_INTERVAL: Duration = Duration::from_millis(100);
-
 pub(super) struct Passage<'a, H> {
     pub(super) contender: &'a Contender,
     pub(super) hold: &'a Hold,
@@ -43,8 +41,7 @@ pub(super) struct Passage<'a, H> {
     pub(super) reader: Connection,
     pub(super) redis: Connection,
     pub(super) status: &'a WorkerStatus,
-    /// Where the group's cursor stands.
-    pub(super) cursor: StreamId,
+    pub(super) cursor: Cursor,
     /// Told to end between two entries: a shutdown, or another's turn.
     pub(super) stop: &'a CancellationToken,
     /// When to look next for delayed messages that are due.
@@ -56,8 +53,6 @@ pub(super) struct Passage<'a, H> {
     /// Entries behind the cursor that are nothing to the handler. They are passed with the next that is, or when nothing comes:
     /// nobody waits for that, and Redis is spared a write for each.
     pub(super) passed_over: Vec<RawEntry>,
-    /// Since when the cursor stands further in Redis's memory than on its disk, if it does.
-    pub(super) unkept_since: Option<Instant>,
 }
 
 /// An entry, what became of it, and the span in which it did.
@@ -153,7 +148,7 @@ impl<H: Handler> Passage<'_, H> {
 
     /// What is read comes after this entry.
     fn read_to(&self) -> StreamId {
-        self.passed_over.last().map_or(self.cursor, |entry| entry.id)
+        self.passed_over.last().map_or(self.cursor.at, |entry| entry.id)
     }
 
     /// How many entries are read at a time.
@@ -184,7 +179,7 @@ impl<H: Handler> Passage<'_, H> {
     async fn announce_tip(&mut self) -> Result<(), Error> {
         let Some(channel) = &self.attempts.options.tips else { return Ok(()) };
         if Instant::now() >= self.tip_at {
-            let tip = tip(self.attempts.partition, self.cursor);
+            let tip = tip(self.attempts.partition, self.cursor.at);
             redis::cmd("PUBLISH").arg(channel).arg(tip).exec_async(&mut self.redis).await?;
             self.tip_at = Instant::now() + TIP_INTERVAL;
         }
@@ -194,16 +189,16 @@ impl<H: Handler> Passage<'_, H> {
     /// While nothing comes, looks whether the cursor was moved by hand, and whether lease and group are still there. `Some` if
     /// passing has to end.
     async fn look(&mut self) -> Result<Option<End>, Error> {
-        if !self.passed_over.is_empty() || self.unkept_since.is_some() {
+        if !self.passed_over.is_empty() || !self.cursor.is_kept() {
             return self.commit(Vec::new()).await;
         }
-        let fence = self.hold.fence;
-        let Some(passed) =
-            self.contender.pass(&mut self.redis, fence, self.cursor, Kept::InMemory, &[]).await?
-        else {
+        // Behind no entries, and in memory alone, it is not moved at all.
+        let (fence, at) = (self.hold.fence, self.cursor.at);
+        let Some(passed) = self.contender.pass(&mut self.redis, fence, at, Move::InMemory, &[]).await? else {
             return Ok(Some(End::Lost));
         };
-        self.cursor = passed.cursor;
+        self.find_at(passed.cursor, at);
+        self.cursor.at = passed.cursor;
         Ok(None)
     }
 
@@ -239,7 +234,7 @@ impl<H: Handler> Passage<'_, H> {
                 if let Some(end) = self.commit(std::mem::take(&mut done)).await? {
                     return Ok(Some(end));
                 }
-                if self.cursor != previous {
+                if self.cursor.at != previous {
                     // One of those could not be passed, or the cursor was moved by hand. It comes first.
                     return Ok(None);
                 }
@@ -275,6 +270,10 @@ impl<H: Handler> Passage<'_, H> {
             Some(Err(reason)) => reason,
             None => return Ok(Some(Some(End::Lost))),
         };
+        // What came before is not held up.
+        if let Some(end) = self.commit(Vec::new()).await? {
+            return Ok(Some(Some(end)));
+        }
         let entry = &entries[0];
         let pause = self.attempts.options.backoff.pause(entry.failed + 1);
         let held = self.fail(entry, &Span::current(), &reason, &Commit::new(), pause).await?;
@@ -331,15 +330,16 @@ impl<H: Handler> Passage<'_, H> {
         let passed_over = passed_over.map(|entry| (entry, Outcome::Commit(Commit::new()), Span::none()));
         let (entries, spans): (Vec<_>, Vec<_>) =
             passed_over.chain(done).map(|(entry, outcome, span)| ((entry, outcome), span)).unzip();
-        if entries.is_empty() && self.unkept_since.is_none() {
+        if entries.is_empty() && self.cursor.is_kept() {
             return Ok(None);
         }
-        let kept = self.kept(&entries);
+        let how = self.cursor.how_to_move(&entries);
+        let end = entries.last().map_or(self.cursor.at, |(entry, _)| entry.id);
         let started = Instant::now();
         let mut tries = 0;
         let passed = loop {
             let mut redis = self.redis.clone();
-            match self.contender.pass(&mut redis, self.hold.fence, self.cursor, kept, &entries).await {
+            match self.contender.pass(&mut redis, self.hold.fence, self.cursor.at, how, &entries).await {
                 Ok(Some(passed)) => break passed,
                 Ok(None) => return Ok(Some(End::Lost)),
                 // A finished handler's result is not thrown away because Redis is away for a moment. Sent again, it is
@@ -355,11 +355,11 @@ impl<H: Handler> Passage<'_, H> {
                 Err(error) => return Err(error),
             }
         };
-        self.cursor = passed.cursor;
-        self.unkept_since = (kept == Kept::InMemory).then(|| self.unkept_since.unwrap_or(started));
+        self.find_at(passed.cursor, end);
+        self.cursor.moved(passed.cursor, passed.is_kept, started);
         self.attempts.metrics.commit_seconds.record(started.elapsed());
         for ((entry, outcome), span) in entries.iter().zip(&spans) {
-            if entry.id <= self.cursor {
+            if entry.id <= self.cursor.at {
                 self.report(entry, outcome, span);
             }
         }
@@ -369,15 +369,11 @@ impl<H: Handler> Passage<'_, H> {
         }
     }
 
-    /// What is only told to who listens now is over when Redis is, so the cursor behind it has no need to wait for the disk each
-    /// time. What was told of after the cursor was last kept is told again when Redis has crashed.
-    fn kept(&self, entries: &[(RawEntry, Outcome)]) -> Kept {
-        let is_told =
-            |outcome: &Outcome| matches!(outcome, Outcome::Commit(commit) if commit.only_publishes());
-        let only_told = !entries.is_empty()
-            && entries.iter().all(|(entry, outcome)| entry.failed == 0 && is_told(outcome));
-        let due = self.unkept_since.is_some_and(|since| since.elapsed() >= KEEP_INTERVAL);
-        if only_told && !due { Kept::InMemory } else { Kept::OnDisk }
+    /// Where the cursor stands otherwise than expected, entries are read again, and what has failed must be known to have.
+    fn find_at(&mut self, cursor: StreamId, expected: StreamId) {
+        if cursor != expected {
+            self.failures = None;
+        }
     }
 
     /// A commit that cannot be applied is a failed attempt at the first entry behind the cursor.
@@ -386,7 +382,7 @@ impl<H: Handler> Passage<'_, H> {
         entries: &[(RawEntry, Outcome)],
         wrong: String,
     ) -> Result<Option<End>, Error> {
-        let Some((entry, refused)) = entries.iter().find(|(entry, _)| entry.id > self.cursor) else {
+        let Some((entry, refused)) = entries.iter().find(|(entry, _)| entry.id > self.cursor.at) else {
             return Ok(None);
         };
         let (span, attempt) = (Span::current(), entry.failed + 1);

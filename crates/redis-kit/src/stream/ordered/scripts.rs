@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use redis::Cmd;
 
+use super::cursor::Move;
 use crate::{
     Connection, Error,
     lua::{Lua, lua, millis},
@@ -52,16 +53,11 @@ fn is_passed_over((entry, outcome): &(RawEntry, Outcome)) -> bool {
     entry.failed == 0 && matches!(outcome, Outcome::Commit(commit) if commit.is_empty())
 }
 
-/// Whether the group's cursor has to outlive the server when it has moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
-    OnDisk,
-    InMemory,
-}
-
 /// How far a group has come.
 pub(super) struct Passed {
     pub(super) cursor: StreamId,
+    /// Whether that is on disk.
+    pub(super) is_kept: bool,
     /// What is wrong with the first entry behind the cursor.
     pub(super) wrong: Option<String>,
 }
@@ -116,7 +112,7 @@ impl Contender {
         redis: &mut Connection,
         fence: u64,
         cursor: StreamId,
-        kept: Kept,
+        how: Move,
         entries: &[(RawEntry, Outcome)],
     ) -> Result<Option<Passed>, Error> {
         let mut keys = vec![&*self.stream, &self.keys.lease, &self.keys.attempts, &self.keys.dead];
@@ -131,7 +127,7 @@ impl Contender {
             Some((entry, _)) => call.arg(entry.id),
             None => call.arg(""),
         };
-        call.arg(if kept == Kept::OnDisk { "kept" } else { "" });
+        call.arg(if how == Move::Kept { "kept" } else { "" });
         for alike in entries.chunk_by(|one, next| is_passed_over(one) && is_passed_over(next)) {
             let Some((entry, outcome)) = alike.last() else { continue };
             call.arg(entry.id).arg(alike.len()).arg(entry.failed);
@@ -146,9 +142,12 @@ impl Contender {
                 }
             }
         }
-        let reply: Option<(StreamId, String)> = PASS.run(redis, &call).await?;
-        Ok(reply
-            .map(|(cursor, wrong)| Passed { cursor, wrong: Some(wrong).filter(|wrong| !wrong.is_empty()) }))
+        let reply: Option<(StreamId, String, bool)> = PASS.run(redis, &call).await?;
+        Ok(reply.map(|(cursor, wrong, is_kept)| Passed {
+            cursor,
+            is_kept,
+            wrong: Some(wrong).filter(|wrong| !wrong.is_empty()),
+        }))
     }
 
     /// Records a failed attempt at the next entry, and writes what its handler returned with it. False if the partition is another's.

@@ -1,15 +1,15 @@
 -- Applies what became of entries, in their order, and moves the group's cursor behind them, in one step: a crash leaves
 -- either both or neither, and whoever holds the partition next goes on exactly there. Ends at the first entry that cannot
--- be applied.
+-- be applied. What is only published leaves nothing, and its cursor may be lost with it.
 --
 -- KEYS[1…2] as in held.lua   KEYS[3] attempts   KEYS[4] dead letters   KEYS[5…] as in writes.lua
 -- ARGV[1…3] as in held.lua   ARGV[4] where the cursor should stand   ARGV[5] the last entry, or '' if there is none
 -- ARGV[6] 'kept', or '' if the cursor need not outlive the server yet: it then moves in this server's memory alone, and nobody
---   waits for the disk. Only where nothing is written for any of the entries.
+--   waits for the disk. Only where all that is written for the entries is published, and none of them had failed.
 -- ARGV[7…] for each entry: its id, 1 (or how many were passed, of several for which nothing is written; it is the last of them),
 --   how many attempts had failed, and either '' and its writes as in writes.lua, or the reason why it is rejected
--- Reply: { where the cursor stands now, what is wrong with the first entry behind it, or '' }, and nothing applied if it did
---   not stand where it should, or the last entry is not there; nil if the partition is another's.
+-- Reply: { where the cursor stands now, what is wrong with the first entry behind it, or '', whether this call has kept it (1 or 0) },
+--   and nothing applied if it did not stand where it should, or the last entry is not there; nil if the partition is another's.
 
 -- How many entries the group has read once it has passed so many more and stands at `cursor`, where Redis does not know its lag:
 -- some were deleted, or the group is new or was moved by hand.
@@ -24,13 +24,14 @@ end
 if not is_held() then return nil end
 local info = group_info()
 local cursor = info['last-delivered-id']
-if cursor ~= ARGV[4] then return { cursor, '' } end
+if cursor ~= ARGV[4] then return { cursor, '', 0 } end
 -- A Redis that lost its latest writes, by a failover or a damaged file, has lost entries that were read before. What followed from
 -- them must not come to be. It loses the end of what was written, so if the last one is there, all are; else they are read again.
-if ARGV[5] ~= '' and #redis.call('XRANGE', KEYS[1], ARGV[5], ARGV[5]) == 0 then return { cursor, '' } end
+if ARGV[5] ~= '' and #redis.call('XRANGE', KEYS[1], ARGV[5], ARGV[5]) == 0 then return { cursor, '', 0 } end
 
 local wrong = problem('HDEL', KEYS[3], 'hash')
-if not redis.acl_check_cmd('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor) then
+local may_move = redis.acl_check_cmd('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor)
+if not may_move then
   wrong = 'NOPERM XGROUP SETID on ' .. KEYS[1] .. ' is not permitted'
 end
 local position, key, passed = 7, 5, 0
@@ -51,11 +52,12 @@ while position <= #ARGV and not wrong do
   end
 end
 
-local is_kept = ARGV[6] == 'kept'
-if passed > 0 or (is_kept and not wrong) then
+local is_kept = ARGV[6] == 'kept' and may_move
+if passed > 0 or is_kept then
   if not is_kept then redis.set_repl(redis.REPL_NONE) end
   -- Redis counts what a group has read only for XREADGROUP. Told here, it knows the group's lag.
-  local read = info['entries-read'] and info.lag and info.lag >= passed and info['entries-read'] + passed
+  -- Where there is nothing new to count, it is counted anew: what was trimmed before a crash may have been counted as lag.
+  local read = passed > 0 and info['entries-read'] and info.lag and info.lag >= passed and info['entries-read'] + passed
   read = read or count_read(info, cursor, passed)
   if read then
     redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor, 'ENTRIESREAD', read)
@@ -63,4 +65,4 @@ if passed > 0 or (is_kept and not wrong) then
     redis.call('XGROUP', 'SETID', KEYS[1], ARGV[1], cursor)
   end
 end
-return { cursor, wrong or '' }
+return { cursor, wrong or '', is_kept and 1 or 0 }

@@ -95,7 +95,7 @@ impl<'a> Instance<'a> {
     }
 
     /// The same, but moves the cursor in memory alone.
-    async fn tell(self, cursor: &str, entries: &[Entry<'_>]) -> Answer<Option<(String, String)>> {
+    async fn pass_in_memory(self, cursor: &str, entries: &[Entry<'_>]) -> Answer<Option<(String, String)>> {
         self.pass_as("", cursor, entries).await
     }
 
@@ -121,8 +121,12 @@ impl<'a> Instance<'a> {
                 Became::Rejected(reason) => args.push((*reason).to_owned()),
             }
         }
-        let answer: Option<(String, String)> = call(self.bench, &PASS, &keys, &args).await?;
-        Ok(answer.map(|(cursor, wrong)| (cursor, wrong.split(' ').next().unwrap_or_default().to_owned())))
+        let answer: Option<(String, String, bool)> = call(self.bench, &PASS, &keys, &args).await?;
+        let code = |wrong: String| wrong.split(' ').next().unwrap_or_default().to_owned();
+        Ok(answer.map(|(cursor, wrong, is_kept)| {
+            assert!(!is_kept || kept == "kept", "kept at {cursor} without being asked to");
+            (cursor, code(wrong))
+        }))
     }
 
     async fn fail(self, id: &str, reason: &str, failed: u32) -> Answer<Option<u8>> {

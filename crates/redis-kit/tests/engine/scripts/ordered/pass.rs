@@ -93,7 +93,7 @@ async fn nobody_passes_or_fails_anything_but_the_holder_by_its_fence() {
     assert_eq!((status(&bench).await, bench.exist(&[ATTEMPTS]).await), (None, 0));
 }
 
-/// Nobody waits for the disk then, and what was told of since is told again after a crash.
+/// Nobody waits for the disk then, and what was published since is published again after a crash.
 #[tokio::test]
 async fn a_cursor_moved_in_memory_alone_is_kept_with_the_next_that_is_kept() {
     let mut bench = Bench::durable().await;
@@ -101,8 +101,8 @@ async fn a_cursor_moved_in_memory_alone_is_kept_with_the_next_that_is_kept() {
     let news = || Applied(Writes::none().and_publish("news"));
     for (kept, then) in [(false, "0-0"), (true, "2-0")] {
         let holder = Instance::new(&bench, "a").by_fence("1");
-        assert_eq!(holder.tell("0-0", &[Entry("1-0", 0, news())]).await.unwrap(), Some(at("1-0")));
-        assert_eq!(holder.tell("1-0", &[Entry("2-0", 0, news())]).await.unwrap(), Some(at("2-0")));
+        assert_eq!(holder.pass_in_memory("0-0", &[Entry("1-0", 0, news())]).await.unwrap(), Some(at("1-0")));
+        assert_eq!(holder.pass_in_memory("1-0", &[Entry("2-0", 0, news())]).await.unwrap(), Some(at("2-0")));
         assert_eq!((bench.cursor().await.as_str(), bench.lag().await), ("2-0", Some(1)));
         if kept {
             assert_eq!(holder.pass("2-0", &[]).await.unwrap(), Some(at("2-0")));
@@ -112,6 +112,25 @@ async fn a_cursor_moved_in_memory_alone_is_kept_with_the_next_that_is_kept() {
         assert_eq!(bench.cursor().await, then);
     }
     assert_eq!(bench.lag().await, Some(1));
+}
+
+/// Something else is wrong, but what was passed before is passed.
+#[tokio::test]
+async fn a_cursor_is_kept_even_if_the_next_entry_cannot_be_passed() {
+    let mut bench = Bench::durable().await;
+    appended(&bench, 2).await;
+    let holder = Instance::new(&bench, "a").by_fence("1");
+    let news = Applied(Writes::none().and_publish("news"));
+    assert_eq!(holder.pass_in_memory("0-0", &[Entry("1-0", 0, news)]).await.unwrap(), Some(at("1-0")));
+    bench.run::<()>(&["SET", "text:{t}", "text"]).await;
+    let wrong = Applied(Writes::set("text:{t}", "a", "b"));
+    assert_eq!(
+        holder.pass("1-0", &[Entry("2-0", 1, wrong)]).await.unwrap(),
+        Some(stopped("1-0", "WRONGTYPE"))
+    );
+    bench.crash().await;
+    bench.restart().await;
+    assert_eq!(bench.cursor().await, "1-0");
 }
 
 #[tokio::test]

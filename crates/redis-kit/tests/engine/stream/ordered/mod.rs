@@ -10,10 +10,11 @@ mod redis_failure;
 use std::collections::HashMap;
 
 use redis_kit::stream::{Commit, Delivery, Failure, Mode, StreamId, WorkerOptions};
+use test_support::eventually;
 
 use crate::{
     handlers::{Notes, done},
-    harness::{self, Bench, GROUP, Job, STREAM},
+    harness::{self, Bench, GROUP, Job, LIMIT, STREAM},
 };
 
 /// All with the tag of [`harness::DONE`], so that what was done on all of them can be told on one.
@@ -88,6 +89,15 @@ impl Bench {
             *shares.entry(holder.unwrap_or_default()).or_default() += 1;
         }
         shares
+    }
+
+    /// Waits until cursors have been moved, or kept where they were, so often.
+    async fn until_moved(&self, times: u64) {
+        eventually("the cursor to be moved", LIMIT, || async {
+            let moved = self.calls("xgroup|setid").await;
+            if moved >= times { Ok(()) } else { Err(format!("it was {moved} times")) }
+        })
+        .await;
     }
 
     /// How far the group has come in [`STREAM`].
