@@ -24,14 +24,15 @@ async fn score(board: &Leaderboard, period: Period, member: &str) -> Option<i64>
 async fn points_count_in_the_periods_of_their_own_time() {
     let bench = Bench::start().await;
     let board = bench.board(&options());
-    let (yesterday, today) = (noon(-1), noon(0));
-    board.update([Update::new("a", 1).at(yesterday), Update::new("a", 2).at(today)]).await.unwrap();
-    let later = today + SignedDuration::from_hours(1);
+    // In days to come, whose hours are not gone yet, whatever time it is.
+    let (before, day) = (noon(1), noon(2));
+    board.update([Update::new("a", 1).at(before), Update::new("a", 2).at(day)]).await.unwrap();
+    let later = day + SignedDuration::from_hours(1);
     board.update([Update::new("a", 4).at(later)]).await.unwrap();
-    assert_eq!(score(&board, Window::Hour.at(today), "a").await, Some(2));
+    assert_eq!(score(&board, Window::Hour.at(day), "a").await, Some(2));
     assert_eq!(score(&board, Window::Hour.at(later), "a").await, Some(4));
-    assert_eq!(score(&board, Window::Day.at(today), "a").await, Some(6));
-    assert_eq!(score(&board, Window::Day.at(today).previous().unwrap(), "a").await, Some(1));
+    assert_eq!(score(&board, Window::Day.at(day), "a").await, Some(6));
+    assert_eq!(score(&board, Window::Day.at(day).previous().unwrap(), "a").await, Some(1));
     assert_eq!(score(&board, Window::AllTime.now(), "a").await, Some(7));
 }
 
