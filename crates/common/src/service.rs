@@ -84,7 +84,7 @@ impl ConsumerArgs {
             mode: Mode::Ordered,
             lease: self.lease.min(ORDERED_LEASE),
             max_attempts: None,
-            ..WorkerOptions::default()
+            ..self.options()
         }
     }
 }

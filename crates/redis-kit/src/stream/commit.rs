@@ -106,7 +106,9 @@ impl Commit {
 
     /// Whether all it does is tell who listens now, which leaves nothing behind in Redis.
     pub(super) fn only_publishes(&self) -> bool {
-        !self.is_empty() && self.fence.is_none() && self.writes.iter().all(|write| write.kind == "publish")
+        self.fence.is_none()
+            && !self.writes.is_empty()
+            && self.writes.iter().all(|write| write.kind == "publish")
     }
 
     pub(super) fn writes(&self) -> &[Write] {

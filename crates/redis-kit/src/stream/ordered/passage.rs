@@ -197,7 +197,7 @@ impl<H: Handler> Passage<'_, H> {
         let Some(passed) = self.contender.pass(&mut self.redis, fence, at, Move::InMemory, &[]).await? else {
             return Ok(Some(End::Lost));
         };
-        self.find_at(passed.cursor, at);
+        self.expect_cursor(at, passed.cursor);
         self.cursor.at = passed.cursor;
         Ok(None)
     }
@@ -355,7 +355,7 @@ impl<H: Handler> Passage<'_, H> {
                 Err(error) => return Err(error),
             }
         };
-        self.find_at(passed.cursor, end);
+        self.expect_cursor(end, passed.cursor);
         self.cursor.moved(passed.cursor, passed.is_kept, started);
         self.attempts.metrics.commit_seconds.record(started.elapsed());
         for ((entry, outcome), span) in entries.iter().zip(&spans) {
@@ -369,9 +369,9 @@ impl<H: Handler> Passage<'_, H> {
         }
     }
 
-    /// Where the cursor stands otherwise than expected, entries are read again, and what has failed must be known to have.
-    fn find_at(&mut self, cursor: StreamId, expected: StreamId) {
-        if cursor != expected {
+    /// If the cursor was found elsewhere, entries are read again, and what has failed must be known to have.
+    fn expect_cursor(&mut self, expected: StreamId, found: StreamId) {
+        if found != expected {
             self.failures = None;
         }
     }

@@ -56,7 +56,7 @@ fn is_passed_over((entry, outcome): &(RawEntry, Outcome)) -> bool {
 /// How far a group has come.
 pub(super) struct Passed {
     pub(super) cursor: StreamId,
-    /// Whether that is on disk.
+    /// Whether this call has seen to it that this outlives the server.
     pub(super) is_kept: bool,
     /// What is wrong with the first entry behind the cursor.
     pub(super) wrong: Option<String>,

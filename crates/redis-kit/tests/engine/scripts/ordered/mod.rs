@@ -157,7 +157,8 @@ impl Bench {
         redis::from_redis_value_ref(&self.group().await["lag"]).unwrap()
     }
 
-    async fn cursor(&self) -> String {
+    /// How far the group has come.
+    pub(crate) async fn cursor(&self) -> String {
         redis::from_redis_value_ref(&self.group().await["last-delivered-id"]).unwrap()
     }
 }

@@ -14,7 +14,7 @@ use test_support::eventually;
 
 use crate::{
     handlers::{Notes, done},
-    harness::{self, Bench, GROUP, Job, LIMIT, STREAM},
+    harness::{self, Bench, GROUP, Job, LIMIT},
 };
 
 /// All with the tag of [`harness::DONE`], so that what was done on all of them can be told on one.
@@ -98,12 +98,6 @@ impl Bench {
             if moved >= times { Ok(()) } else { Err(format!("it was {moved} times")) }
         })
         .await;
-    }
-
-    /// How far the group has come in [`STREAM`].
-    async fn position(&self) -> String {
-        let groups: Vec<HashMap<String, redis::Value>> = self.run(&["XINFO", "GROUPS", STREAM]).await;
-        redis::from_redis_value_ref(&groups[0]["last-delivered-id"]).unwrap()
     }
 
     /// Fails unless nothing is pending in the group of a stream, and its lag is known to be none.

@@ -151,14 +151,14 @@ async fn what_was_published_before_a_quiet_moment_or_a_stop_is_not_published_aga
     worker.die().await;
     bench.crash().await;
     bench.restart().await;
-    assert_eq!(bench.position().await, first[0]);
+    assert_eq!(bench.cursor().await, first[0]);
     let worker = bench.work("v", options_with_takeover(), |job| publishing(&job)).await;
     let last = bench.want(&["b", "c"]).await;
-    eventually("all to be published", LIMIT, || async { same(&last[1], &bench.position().await) }).await;
+    eventually("all to be published", LIMIT, || async { same(&last[1], &bench.cursor().await) }).await;
     worker.stop().await;
     bench.crash().await;
     bench.restart().await;
-    assert_eq!(bench.position().await, last[1]);
+    assert_eq!(bench.cursor().await, last[1]);
 }
 
 /// Whoever held the partition before may have died between publishing and that.
@@ -176,7 +176,7 @@ async fn whoever_takes_a_partition_over_keeps_the_cursor_that_it_finds() {
     worker.die().await;
     bench.crash().await;
     bench.restart().await;
-    assert_eq!(bench.position().await, ids[0]);
+    assert_eq!(bench.cursor().await, ids[0]);
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn what_was_published_right_before_a_crash_is_published_again_and_nothing_
     bench.crash().await;
     bench.restart().await;
     let ids = bench.want(&["b"]).await;
-    eventually("all to be published", LIMIT, || async { same(&ids[0], &bench.position().await) }).await;
+    eventually("all to be published", LIMIT, || async { same(&ids[0], &bench.cursor().await) }).await;
     worker.stop().await;
     // Whatever was tried before, in the end one follows the other.
     assert!(published.all().ends_with(&["a".into(), "b".into()]), "{:?}", published.all());
