@@ -78,8 +78,9 @@ impl Database {
     }
 
     /// The elements of the JSON array in `$1`, as a table with a column `value`: the one thing that the two spell differently.
+    /// (Of `json_each`, SQLite would write each element down as text again, and parse that for each of its fields.)
     pub(crate) fn rows_of_json(&self) -> &'static str {
-        if self.is_sqlite { "json_each($1)" } else { "json_array_elements(CAST($1 AS json))" }
+        if self.is_sqlite { "jsonb_each($1)" } else { "json_array_elements(CAST($1 AS json))" }
     }
 
     /// Waits until nothing runs any more, and ends every connection.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, info_span};
 
 use super::{
-    Commit, Delivery, Failure, Handler, StreamId, Undecodable, WorkerOptions,
+    Commit, Delivery, Failure, Handler, Prepared, StreamId, Undecodable, WorkerOptions,
     competing::Claim,
     message::{RawFields, decode, message_type, now, replayed_for},
     metrics::DeliveryMetrics,
@@ -131,7 +131,7 @@ impl<H: Handler> Attempts<H> {
     }
 
     /// Lets the handler see all of them at once.
-    pub(super) async fn prepare(&self, deliveries: &[&Delivery<H::Message>]) -> Result<(), String> {
+    pub(super) async fn prepare(&self, deliveries: &[&Delivery<H::Message>]) -> Result<Prepared, String> {
         let prepared = async { self.handler.prepare(deliveries).await };
         AssertUnwindSafe(prepared).catch_unwind().await.unwrap_or_else(|_panic| Err(PANICKED.into()))
     }

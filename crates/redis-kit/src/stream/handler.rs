@@ -27,15 +27,24 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// In ordered mode, sees the entries that were read together, before [`Self::handle`] gets them one by one: for work
-    /// outside Redis that costs as much for many as for one, such as a transaction of a database.
+    /// that costs as much for many as for one, such as a transaction of a database. Says whether that was all.
     ///
     /// May see an entry again, like `handle`, and must be as idempotent. An error is a failed attempt at the first of them.
     fn prepare(
         &self,
         _deliveries: &[&Delivery<Self::Message>],
-    ) -> impl Future<Output = Result<(), String>> + Send {
-        std::future::ready(Ok(()))
+    ) -> impl Future<Output = Result<Prepared, String>> + Send {
+        std::future::ready(Ok(Prepared::ToBeHandled))
     }
+}
+
+/// What is left to do with entries that a handler has seen together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// Each is to be handled.
+    ToBeHandled,
+    /// Nothing. They are passed as if each had been handled and there were nothing to write.
+    Done,
 }
 
 /// One entry, delivered to one consumer.

@@ -160,7 +160,7 @@ mod writes;
 pub use clock::clock;
 pub use commit::Commit;
 pub use exclusive::{Attempt, Begun, Exclusive, Fence};
-pub use handler::{Delivery, Failure, Handler};
+pub use handler::{Delivery, Failure, Handler, Prepared};
 pub use id::{InvalidStreamId, StreamId};
 pub use keys::{GroupKeys, StreamKeys};
 pub use message::{Fields, Message, Undecodable, encode, encode_at, now};

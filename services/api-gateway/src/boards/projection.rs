@@ -12,7 +12,7 @@ use futures_util::future::{join_all, try_join};
 use jiff::Timestamp;
 use redis_kit::{
     leaderboard::Update,
-    stream::{Commit, Delivery, Failure, Handler, StreamId},
+    stream::{Commit, Delivery, Failure, Handler, Prepared, StreamId},
 };
 use tracing::warn;
 
@@ -117,15 +117,16 @@ impl Handler for BoardsProjection {
         message_type == "order.paid"
     }
 
-    async fn prepare(&self, deliveries: &[&Delivery<OrderEvent>]) -> Result<(), String> {
-        let Some(first) = deliveries.first() else { return Ok(()) };
+    async fn prepare(&self, deliveries: &[&Delivery<OrderEvent>]) -> Result<Prepared, String> {
+        let Some(first) = deliveries.first() else { return Ok(Prepared::Done) };
         // Those that come together are of one partition.
         let source = self.names.orders_stream(u16::try_from(first.partition).unwrap_or(u16::MAX));
         let paid: Vec<Paid<'_>> = deliveries.iter().filter_map(|delivery| paid(delivery)).collect();
-        self.count(&source, &paid).await.map_err(|error| format!("the leaderboards: {error:#}"))
+        let counted = self.count(&source, &paid).await;
+        counted.map(|()| Prepared::Done).map_err(|error| format!("the leaderboards: {error:#}"))
     }
 
-    /// It is counted by now.
+    /// All has been done before.
     async fn handle(&self, _delivery: Delivery<OrderEvent>) -> Result<Commit, Failure> {
         Ok(Commit::new())
     }

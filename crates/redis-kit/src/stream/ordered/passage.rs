@@ -16,7 +16,7 @@ use crate::{
     Backoff, Connection, Error,
     pubsub::tip,
     stream::{
-        Commit, Delivery, Handler, StreamId, WorkerOptions, WorkerStatus,
+        Commit, Delivery, Handler, Prepared, StreamId, WorkerOptions, WorkerStatus,
         attempt::{Attempts, Outcome, RawEntry},
         delayed::append_all_due,
         failures::Failures,
@@ -61,7 +61,11 @@ type Done = (RawEntry, Outcome, Span);
 /// What an entry was decoded to.
 type Decoded<H> = Result<Delivery<<H as Handler>::Message>, Outcome>;
 
-/// Whether an entry is passed without the handler.
+/// What makes an entry pass without the handler.
+fn nothing<M>() -> Result<Delivery<M>, Outcome> {
+    Err(Outcome::Commit(Commit::new()))
+}
+
 fn is_nothing<M>(decoded: &Result<Delivery<M>, Outcome>) -> bool {
     matches!(decoded, Err(Outcome::Commit(_)))
 }
@@ -206,12 +210,12 @@ impl<H: Handler> Passage<'_, H> {
     async fn pass(&mut self, entries: Vec<RawEntry>) -> Result<Option<End>, Error> {
         let mut done: Vec<Done> = Vec::with_capacity(entries.len());
         let mut previous = self.read_to();
-        let decoded = self.decode(&entries);
+        let mut decoded = self.decode(&entries);
         if decoded.iter().all(is_nothing) && self.passed_over.len() < MOST {
             self.passed_over.extend(entries);
             return Ok(None);
         }
-        if let Some(end) = self.prepare(&entries, &decoded).await? {
+        if let Some(end) = self.prepare(&entries, &mut decoded).await? {
             return Ok(end);
         }
         for (mut entry, first) in entries.into_iter().zip(decoded) {
@@ -223,8 +227,7 @@ impl<H: Handler> Passage<'_, H> {
                 let again = || self.attempts.decode(&entry, Some(previous), None);
                 let delivery = decoded.take().unwrap_or_else(again);
                 let (span, outcome) = self.attempts.attempt(&entry, delivery);
-                let outcome = self.polling(self.hold.lost().run_until_cancelled(outcome));
-                let Some(outcome) = outcome.await else { return Ok(Some(End::Lost)) };
+                let Some(outcome) = self.while_held(outcome).await else { return Ok(Some(End::Lost)) };
                 let Outcome::Postpone { reason, pause, commit } = outcome else {
                     previous = entry.id;
                     done.push((entry, outcome, span));
@@ -256,17 +259,20 @@ impl<H: Handler> Passage<'_, H> {
             .collect()
     }
 
-    /// Lets the handler see everything before it gets one after the other. `Some` if there is nothing to pass now, and
-    /// whether passing has to end.
+    /// Lets the handler see everything before it gets one after the other, unless it leaves nothing to do. `Some` if there is
+    /// nothing to pass now, and whether passing has to end.
     async fn prepare(
         &mut self,
         entries: &[RawEntry],
-        decoded: &[Decoded<H>],
+        decoded: &mut [Decoded<H>],
     ) -> Result<Option<Option<End>>, Error> {
         let deliveries: Vec<_> = decoded.iter().filter_map(|decoded| decoded.as_ref().ok()).collect();
-        let prepared = self.polling(self.hold.lost().run_until_cancelled(self.attempts.prepare(&deliveries)));
-        let reason = match prepared.await {
-            Some(Ok(())) => return Ok(None),
+        let reason = match self.while_held(self.attempts.prepare(&deliveries)).await {
+            Some(Ok(Prepared::ToBeHandled)) => return Ok(None),
+            Some(Ok(Prepared::Done)) => {
+                decoded.iter_mut().filter(|decoded| decoded.is_ok()).for_each(|done| *done = nothing());
+                return Ok(None);
+            }
             Some(Err(reason)) => reason,
             None => return Ok(Some(Some(End::Lost))),
         };
@@ -302,13 +308,16 @@ impl<H: Handler> Passage<'_, H> {
                 warn!(reason, ?pause, "the attempt failed; the partition waits for the next");
             }
         });
-        let waited = self.stop.run_until_cancelled(tokio::time::sleep(pause));
-        self.polling(self.hold.lost().run_until_cancelled(waited)).await;
+        self.while_held(self.stop.run_until_cancelled(tokio::time::sleep(pause))).await;
         Ok(true)
     }
 
-    /// Does what may take long, and asks meanwhile whether the stream's own node is there, as reading would.
-    async fn polling<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Does what may take long, and asks meanwhile whether the stream's own node is there, as reading would. `None` if the
+    /// partition is lost first.
+    async fn while_held<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        if self.hold.lost().is_cancelled() {
+            return None;
+        }
         let polling = async {
             loop {
                 tokio::time::sleep(self.attempts.options.block).await;
@@ -319,7 +328,10 @@ impl<H: Handler> Passage<'_, H> {
             }
         };
         tokio::select! {
-            done = work => done,
+            // In this order, because most work is done at once, and then nothing else need begin.
+            biased;
+            done = work => Some(done),
+            () = self.hold.lost().cancelled() => None,
             never = polling => never,
         }
     }

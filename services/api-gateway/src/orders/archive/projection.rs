@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{messages::OrderEvent, names::Names, partition::Partitions};
 use redis_kit::{
     Connection,
-    stream::{Commit, Delivery, Entry, Failure, Handler, Slot, StreamId, read_after},
+    stream::{Commit, Delivery, Entry, Failure, Handler, Prepared, Slot, StreamId, read_after},
 };
 use tokio::sync::Mutex;
 use tracing::warn;
@@ -65,7 +65,27 @@ impl ArchiveProjection {
         }
         let changes: Vec<Change> =
             deliveries.iter().filter_map(|delivery| change_in_delivery(delivery)).collect();
-        self.write(partition, last.stream_id, &changes).await
+        self.write(partition, last.stream_id, &changes).await?;
+        self.expire_settled(deliveries).await
+    }
+
+    /// Lets the views of orders that are in the archive by now leave Redis in a while; those that are parked stay, because a person
+    /// is to decide about them. To do so again, or late, does no harm. So it need not be in the group's commit, whose script would
+    /// keep everybody else waiting for longer.
+    async fn expire_settled(&self, deliveries: &[&Delivery<OrderEvent>]) -> anyhow::Result<()> {
+        let mut expiries = redis_kit::pipe();
+        for delivery in deliveries {
+            if let OrderEvent::Paid { order_id, .. } | OrderEvent::PaymentDeclined { order_id, .. } =
+                delivery.message
+            {
+                let view = self.names.order(self.partitions.of_order(order_id), order_id);
+                expiries.cmd("PEXPIRE").arg(view).arg(self.keep_settled.as_millis().to_string()).ignore();
+            }
+        }
+        if !expiries.is_empty() {
+            expiries.exec_async(&mut self.redis.clone()).await?;
+        }
+        Ok(())
     }
 }
 
@@ -83,18 +103,13 @@ fn change_in_slot(slot: &Slot<OrderEvent>) -> Option<Change> {
 impl Handler for ArchiveProjection {
     type Message = OrderEvent;
 
-    async fn prepare(&self, deliveries: &[&Delivery<OrderEvent>]) -> Result<(), String> {
-        self.archive(deliveries).await.map_err(|error| format!("the archive: {error:#}"))
+    async fn prepare(&self, deliveries: &[&Delivery<OrderEvent>]) -> Result<Prepared, String> {
+        let archived = self.archive(deliveries).await;
+        archived.map(|()| Prepared::Done).map_err(|error| format!("the archive: {error:#}"))
     }
 
-    /// The order is in the archive by now. A parked one stays in Redis too, because a person is to decide about it.
-    async fn handle(&self, delivery: Delivery<OrderEvent>) -> Result<Commit, Failure> {
-        Ok(match delivery.message {
-            OrderEvent::Paid { order_id, .. } | OrderEvent::PaymentDeclined { order_id, .. } => {
-                let view = self.names.order(self.partitions.of_order(order_id), order_id);
-                Commit::new().expire(view, self.keep_settled)
-            }
-            _ => Commit::new(),
-        })
+    /// All has been done before.
+    async fn handle(&self, _: Delivery<OrderEvent>) -> Result<Commit, Failure> {
+        Ok(Commit::new())
     }
 }
