@@ -26,6 +26,13 @@ pub(super) enum Outcome {
     Reject { reason: String },
 }
 
+impl Outcome {
+    /// There is nothing to write.
+    pub(super) fn nothing() -> Self {
+        Self::Commit(Commit::new())
+    }
+}
+
 /// What every attempt at the entries of one stream needs.
 pub(super) struct Attempts<H> {
     pub(super) stream: String,
@@ -92,10 +99,10 @@ impl<H: Handler> Attempts<H> {
         let replayed_for = replayed_for(&entry.fields);
         if replayed_for.as_ref().is_some_and(|(group, _)| *group != self.group) {
             // Another group's dead letter; this one has had the entry long ago.
-            return Err(Outcome::Commit(Commit::new()));
+            return Err(Outcome::nothing());
         }
         if message_type(&entry.fields).is_some_and(|known| !self.handler.concerns(known)) {
-            return Err(Outcome::Commit(Commit::new()));
+            return Err(Outcome::nothing());
         }
         match decode(&entry.fields) {
             Ok(decoded) => Ok(Delivery {
@@ -110,9 +117,7 @@ impl<H: Handler> Attempts<H> {
                 trace: decoded.trace,
                 claim,
             }),
-            Err(Undecodable::UnknownType(_)) if self.options.skip_unknown => {
-                Err(Outcome::Commit(Commit::new()))
-            }
+            Err(Undecodable::UnknownType(_)) if self.options.skip_unknown => Err(Outcome::nothing()),
             Err(undecodable) => Err(Outcome::Reject { reason: undecodable.to_string() }),
         }
     }

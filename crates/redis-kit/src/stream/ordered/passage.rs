@@ -61,11 +61,7 @@ type Done = (RawEntry, Outcome, Span);
 /// What an entry was decoded to.
 type Decoded<H> = Result<Delivery<<H as Handler>::Message>, Outcome>;
 
-/// What makes an entry pass without the handler.
-fn nothing<M>() -> Result<Delivery<M>, Outcome> {
-    Err(Outcome::Commit(Commit::new()))
-}
-
+/// Whether an entry is passed without the handler.
 fn is_nothing<M>(decoded: &Result<Delivery<M>, Outcome>) -> bool {
     matches!(decoded, Err(Outcome::Commit(_)))
 }
@@ -270,7 +266,9 @@ impl<H: Handler> Passage<'_, H> {
         let reason = match self.while_held(self.attempts.prepare(&deliveries)).await {
             Some(Ok(Prepared::ToBeHandled)) => return Ok(None),
             Some(Ok(Prepared::Done)) => {
-                decoded.iter_mut().filter(|decoded| decoded.is_ok()).for_each(|done| *done = nothing());
+                for done in decoded.iter_mut().filter(|decoded| decoded.is_ok()) {
+                    *done = Err(Outcome::nothing());
+                }
                 return Ok(None);
             }
             Some(Err(reason)) => reason,
@@ -339,7 +337,7 @@ impl<H: Handler> Passage<'_, H> {
     /// Applies what was done and moves the cursor, for as long as that takes. `Some` if passing has to end.
     async fn commit(&mut self, done: Vec<Done>) -> Result<Option<End>, Error> {
         let passed_over = std::mem::take(&mut self.passed_over).into_iter();
-        let passed_over = passed_over.map(|entry| (entry, Outcome::Commit(Commit::new()), Span::none()));
+        let passed_over = passed_over.map(|entry| (entry, Outcome::nothing(), Span::none()));
         let (entries, spans): (Vec<_>, Vec<_>) =
             passed_over.chain(done).map(|(entry, outcome, span)| ((entry, outcome), span)).unzip();
         if entries.is_empty() && self.cursor.is_kept() {
